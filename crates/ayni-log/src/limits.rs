@@ -1,0 +1,40 @@
+//! The limits of the format. They are constants, never settings: what one device writes every other must take.
+
+/// Entries in one commit.
+pub const COMMIT_ENTRIES: usize = 16_384;
+/// Bytes of one commit: headers and sealed payloads.
+pub const COMMIT_BYTES: u64 = 16 << 20;
+/// Bytes of one sealed payload. What is larger is an attachment.
+pub const PAYLOAD_BYTES: usize = 1 << 20;
+/// Bytes of one header.
+pub const HEADER_BYTES: usize = 32 << 10;
+/// Entries between two fixed checkpoints.
+pub const SEGMENT_ENTRIES: u64 = 1_024;
+/// Bytes of headers and sealed payloads after which a fixed checkpoint comes early.
+pub const SEGMENT_BYTES: u64 = 1 << 20;
+/// Parents that one edit can name.
+pub const PARENTS: usize = 256;
+/// Declarations (anchors, key sets, collections, shapes) in one header.
+pub const DECLARATIONS: usize = 512;
+/// Other branches that one log can refer to.
+pub const ANCHORED_BRANCHES: usize = 65_536;
+/// Key sets that one log can declare.
+pub const KEY_SETS: usize = 65_536;
+/// Epochs in one key set: how many concurrent rotations a writer combines.
+pub const KEY_SET_EPOCHS: usize = 64;
+/// Collections that one log can declare.
+pub const COLLECTIONS: usize = 4_096;
+/// Shapes that one log can declare.
+pub const SHAPES: usize = 4_096;
+/// Bytes of a sealed collection name or shape.
+pub const DECLARED_BYTES: usize = 8 << 10;
+/// New attachments in one entry.
+pub const ATTACHMENTS: usize = 256;
+/// Branches of one log that are taken; a further one only as far as others refer to it.
+pub const BRANCHES_PER_LOG: usize = 8;
+/// Incarnations of one device.
+pub const INCARNATIONS: usize = 256;
+/// Bytes of any name: of a device, project, collection or field.
+pub const NAME_BYTES: usize = 256;
+/// Entries that one log can hold: positions are below this.
+pub const POSITIONS: u64 = 1 << 40;
