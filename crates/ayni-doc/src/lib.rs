@@ -36,6 +36,7 @@ mod float;
 mod geometry;
 mod graph;
 mod json;
+mod marks;
 mod merge;
 mod operation;
 mod order;

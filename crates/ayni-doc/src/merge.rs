@@ -2,13 +2,8 @@
 //!
 //! A write is live unless a version that has seen it replaces it. Rather than asking of each pair of versions whether one
 //! has seen the other, each *place* (a path, or an element of a set) has *marks* that say what an operation did to it.
-//! Going from the newest versions to the oldest, each passes to its parents the marks of its own operations and those
-//! passed to it; so each learns what was done by versions that have seen it, and its writes are live if nothing of that
-//! concerns them.
-//!
-//! Marks are handled [`BLOCK`] at a time, so memory is 32 bytes a version whatever the graph, and each block goes only over
-//! the stretch of versions that it concerns. Time is linear in versions and parents for each block, and a document whose
-//! history touches a few dozen paths has one block.
+//! A write is replaced if a version that has seen its own made a mark that concerns it, which [`marks`] finds out for all
+//! writes at once: in time linear in the history where there is no concurrency, and in bounded memory in any graph.
 
 #![expect(clippy::indexing_slicing, reason = "all indices are of this module's own making")]
 
@@ -18,6 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::change::Change;
 use crate::document::Document;
 use crate::graph::Graph;
+use crate::marks::{self, Concern, Made};
 use crate::operation::{Operation, SetKind};
 use crate::path::Path;
 use crate::state::{Candidate, Elements, Node, Sum, Values};
@@ -38,10 +34,6 @@ pub fn merge(versions: &[Version]) -> Document {
     let replaced = plan.replaced(&graph);
     plan.build(&graph, &replaced)
 }
-
-/// Marks in a block: as many bits as four words have.
-const BLOCK: u32 = 256;
-type Marks = [u64; 4];
 
 /// A place that operations act on: a path, or an element of a set at a path.
 struct Place<'a> {
@@ -105,8 +97,7 @@ struct Plan<'a> {
     places: Vec<Place<'a>>,
     steps: HashMap<(u32, Step<'a>), u32>,
     writes: Vec<Write<'a>>,
-    /// Mark and the position of the version that makes it.
-    marks: Vec<(u32, u32)>,
+    marks: Vec<Made>,
     /// By mark: one more than the position of the version that last made it, while its operations are gone through
     /// backwards.
     made: Vec<u32>,
@@ -124,9 +115,9 @@ impl<'a> Plan<'a> {
     fn take(&mut self, position: u32, version: &'a Version) {
         let Some(change) = &version.change else { return };
         self.writes.push(Write { position, place: TOP, what: What::Effect });
-        self.marks.push((EFFECT_MARK, position));
+        self.marks.push(Made { mark: EFFECT_MARK, position });
         let operations = match change {
-            Change::Delete => return self.marks.push((DELETE_MARK, position)),
+            Change::Delete => return self.marks.push(Made { mark: DELETE_MARK, position }),
             Change::Edit(operations) => operations,
         };
         self.writes.push(Write { position, place: TOP, what: What::Edit });
@@ -227,7 +218,7 @@ impl<'a> Plan<'a> {
         }
         if self.made[at] != position + 1 {
             self.made[at] = position + 1;
-            self.marks.push((mark, position));
+            self.marks.push(Made { mark, position });
         }
     }
 
@@ -251,30 +242,12 @@ impl<'a> Plan<'a> {
 
     /// For each write whether a version that has seen it replaces it.
     fn replaced(&mut self, graph: &Graph<'_>) -> Vec<bool> {
-        let mut replaced = vec![false; self.writes.len()];
         let mut concerns = Vec::new();
-        for (write, index) in self.writes.iter().zip(0u32..) {
-            concerns.extend(self.concerns(write).map(|mark| (mark, index)));
+        for (written, index) in self.writes.iter().zip(0u32..) {
+            let position = written.position;
+            concerns.extend(self.concerns(written).map(|mark| Concern { mark, position, write: index }));
         }
-        concerns.sort_unstable();
-        // Within a block from the newest version to the oldest.
-        self.marks.sort_unstable_by_key(|(mark, position)| (mark / BLOCK, Reverse(*position)));
-        let mut seen = vec![Marks::default(); graph.order.len()];
-        let in_block = |block| move |(mark, _): &(u32, u32)| mark / BLOCK < block;
-        for block in 0..=mark(self.places.len() as u32, Did::Set) / BLOCK {
-            let part =
-                |all: &[(u32, u32)]| all.partition_point(in_block(block))..all.partition_point(in_block(block + 1));
-            let concerns = &concerns[part(&concerns)];
-            let marks = &self.marks[part(&self.marks)];
-            let oldest = concerns.iter().map(|(_, write)| self.writes[*write as usize].position).min();
-            let (Some(oldest), Some((_, newest))) = (oldest, marks.first()) else { continue };
-            pass_marks(graph, marks, oldest as usize, *newest as usize, &mut seen);
-            for (mark, write) in concerns {
-                let position = self.writes[*write as usize].position;
-                replaced[*write as usize] |= position <= *newest && has(&seen[position as usize], *mark);
-            }
-        }
-        replaced
+        marks::replaced(graph, std::mem::take(&mut self.marks), concerns, self.writes.len())
     }
 
     /// Makes the document of the live writes.
@@ -307,33 +280,6 @@ impl<'a> Plan<'a> {
         names.reverse();
         names
     }
-}
-
-/// Passes the marks of one block, which are ordered from the newest version to the oldest, from each version between
-/// `newest` and `oldest` to its parents. Afterwards `seen` holds, for each of those, what its descendants made.
-fn pass_marks(graph: &Graph<'_>, marks: &[(u32, u32)], oldest: usize, newest: usize, seen: &mut [Marks]) {
-    let mut marks = marks.iter().peekable();
-    if let Some(stretch) = seen.get_mut(oldest..=newest) {
-        stretch.fill(Marks::default());
-    }
-    for position in (oldest..=newest).rev() {
-        let mut passed = seen[position];
-        while let Some((mark, _)) = marks.next_if(|(_, at)| *at as usize == position) {
-            let bit = mark % BLOCK;
-            passed[(bit / 64) as usize] |= 1 << (bit % 64);
-        }
-        if passed == Marks::default() {
-            continue;
-        }
-        for parent in graph.parents(position).iter().map(|parent| *parent as usize).filter(|parent| *parent >= oldest) {
-            seen[parent].iter_mut().zip(passed).for_each(|(seen, passed)| *seen |= passed);
-        }
-    }
-}
-
-fn has(marks: &Marks, mark: u32) -> bool {
-    let bit = mark % BLOCK;
-    marks[(bit / 64) as usize] >> (bit % 64) & 1 == 1
 }
 
 /// The live writes of one field.
