@@ -9,4 +9,7 @@ pub mod header;
 pub mod ids;
 pub mod limits;
 pub mod seal;
+pub mod segment;
 pub mod sign;
+pub mod tip;
+pub mod write;
