@@ -63,7 +63,9 @@ pub enum OpenError {
         known: i64,
     },
     /// The file is no database that this key opens.
-    #[error("{0} is damaged at its start or no database of Ayni: put it back from a copy, or fetch all anew from the others")]
+    #[error(
+        "{0} is damaged at its start or no database of Ayni: put it back from a copy, or fetch all anew from the others"
+    )]
     NotADatabase(PathBuf),
     /// A file could not be read or written.
     #[error("{path}: {source}")]
@@ -134,7 +136,9 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged,
-            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => Self::Io(error.to_string()),
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+                Self::Io(error.to_string())
+            }
             _ => Self::Sql(error),
         }
     }

@@ -128,7 +128,10 @@ impl WrappedKey {
             Lock::Passphrase(_) => KeyError::WrongPassphrase,
             Lock::KeyFile(_) => KeyError::WrongKeyFile,
         };
-        if !matches!((lock, self.kind()), (Lock::Passphrase(_), LockKind::Passphrase) | (Lock::KeyFile(_), LockKind::KeyFile)) {
+        if !matches!(
+            (lock, self.kind()),
+            (Lock::Passphrase(_), LockKind::Passphrase) | (Lock::KeyFile(_), LockKind::KeyFile)
+        ) {
             return Err(KeyError::OtherLock(self.kind()));
         }
         let lead = self.lead();
@@ -270,7 +273,10 @@ mod tests {
             let mut bytes = text.clone().into_bytes();
             bytes[place] = if bytes[place] == b'0' { b'1' } else { b'0' };
             let damaged = String::from_utf8(bytes).unwrap();
-            assert!(matches!(WrappedKey::decode(&damaged), Err(KeyError::Damaged(_) | KeyError::Newer { .. })), "{place}");
+            assert!(
+                matches!(WrappedKey::decode(&damaged), Err(KeyError::Damaged(_) | KeyError::Newer { .. })),
+                "{place}"
+            );
         }
         for cut in 0..text.len() {
             assert!(WrappedKey::decode(&text[..cut]).is_err());
@@ -293,12 +299,8 @@ mod tests {
     #[test]
     fn parameters_beyond_all_measure_are_refused_before_any_memory_is_taken() {
         let hardness = Hardness { memory: u32::MAX, passes: 1, lanes: 1 };
-        let wrapped = WrappedKey {
-            database: [0; 16],
-            method: Method::Passphrase(hardness),
-            salt: [0; 16],
-            sealed: vec![0; 64],
-        };
+        let wrapped =
+            WrappedKey { database: [0; 16], method: Method::Passphrase(hardness), salt: [0; 16], sealed: vec![0; 64] };
         assert!(matches!(WrappedKey::decode(&wrapped.encode()), Err(KeyError::Damaged(_))));
     }
 }
