@@ -295,7 +295,9 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
             entry.durable = std::fs::read(path).unwrap();
             entry.pending.clear();
         }
-        pass(file, |real, methods| (*methods).xSync.unwrap()(real, flags))
+        // What is durable is kept above; making the real file so would only take time.
+        let _ = flags;
+        ffi::SQLITE_OK
     }
 }
 
