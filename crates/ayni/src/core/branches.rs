@@ -40,6 +40,8 @@ pub(crate) struct Branch {
     pub(crate) steps: Vec<Step>,
     /// The positions that count (data logs; as of `applied`).
     pub(crate) counting: Vec<Range<u64>>,
+    /// Entries that are about to be stored: the first position, then for each its hash and whether it ends its commit.
+    pub(crate) arriving: (u64, Vec<(Hash, bool)>),
     /// From here on nothing has effect: the author renumbered a branch, which no honest program does.
     pub(crate) broken_at: Option<u64>,
     /// Keys by key number, as far as they were asked for and are here.
@@ -58,6 +60,7 @@ impl Branch {
             seen: Vec::new(),
             steps: Vec::new(),
             counting: Vec::new(),
+            arriving: (0, Vec::new()),
             broken_at: None,
             keys: BTreeMap::new(),
             shapes: BTreeMap::new(),

@@ -70,7 +70,7 @@ pub(crate) fn apply_commit(
         }
         return Ok(Outcome::Waits);
     }
-    if state.branches.get(row).is_some_and(|branch| branch.steps != before.1 || branch.counting.is_empty()) {
+    if state.branches.get(row).is_some_and(|branch| branch.steps != before.1) {
         state.recount(tx, row)?;
     }
     let commit = Commit { row, entries };

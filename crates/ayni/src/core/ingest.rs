@@ -339,17 +339,22 @@ fn take_effect(
     let Some(branch) = state.branches.get_mut(row) else { return Ok(Vec::new()) };
     let ready = branch.applied == branch.tip.length();
     branch.tip = tip;
+    let first = entries.first().map_or(0, |entry| entry.position);
+    branch.arriving = (first, entries.iter().map(|entry| (entry.hash, entry.header.ends_commit)).collect());
+    state.recount(tx, row)?;
     state.stepped.insert(row);
     let mut rows = Vec::with_capacity(entries.len());
     let mut rest = entries;
     while ready && let Some(end) = rest.iter().position(|entry| entry.header.ends_commit) {
         let (commit, after) = rest.split_at(end + 1);
-        // The length up to which positions count grows with what is stored.
         match apply_commit(tx, state, documents, row, commit)? {
             Outcome::Applied(applied) => rows.extend(applied),
             Outcome::Waits => break,
         }
         rest = after;
+    }
+    if let Some(branch) = state.branches.get_mut(row) {
+        branch.arriving = (0, Vec::new());
     }
     rows.resize(entries.len(), None);
     Ok(rows)

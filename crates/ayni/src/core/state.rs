@@ -212,14 +212,15 @@ impl State {
         row: BranchRow,
     ) -> Result<Vec<std::ops::Range<u64>>, Error> {
         let Some(branch) = self.branches.get(row) else { return Ok(Vec::new()) };
-        let hash_at = |length: u64| match length == branch.tip.length() {
-            true => Some(branch.tip.hash()),
-            false => store.hash_at(row, length.checked_sub(1)?).ok().flatten(),
-        };
+        let link_at = |length: u64| link_at(store, branch, length);
+        let hash_at = |length: u64| link_at(length).map(|(hash, _)| hash);
         let counting = self.view.counting(branch.tip.name(), branch.tip.length(), &branch.steps, &hash_at);
-        let changed = difference(&branch.counting, &counting.ranges, branch.applied);
+        let ends = |length: u64| length == 0 || link_at(length).is_some_and(|(_, ends)| ends);
+        let ranges: Vec<_> =
+            counting.ranges.into_iter().filter_map(|range| whole_commits(range, branch.tip.length(), ends)).collect();
+        let changed = difference(&branch.counting, &ranges, branch.applied);
         if let Some(branch) = self.branches.get_mut(row) {
-            branch.counting = counting.ranges;
+            branch.counting = ranges;
         }
         Ok(changed)
     }
@@ -357,6 +358,29 @@ pub(crate) fn tip_at(store: &Snapshot<'_>, row: BranchRow, length: u64, name: &L
         Ok::<_, Error>(ControlFlow::Continue(()))
     })?;
     if tip.length() == length { Ok(tip) } else { Err(StoreError::Lost("an entry").into()) }
+}
+
+/// The hash of a branch's last entry at a length, and whether that entry ends its commit.
+fn link_at(store: &Snapshot<'_>, branch: &Branch, length: u64) -> Option<(Hash, bool)> {
+    let position = length.checked_sub(1)?;
+    let (first, arriving) = &branch.arriving;
+    if let Some(link) = position.checked_sub(*first).and_then(|index| arriving.get(index as usize)) {
+        return Some(*link);
+    }
+    let entry = store.entry(store.key_at(branch.row, position).ok()??).ok()??;
+    Some((entry.hash, entry.read_header().ok()?.ends_commit))
+}
+
+/// The whole commits within a range of positions: a commit counts as one or not at all.
+fn whole_commits(
+    range: std::ops::Range<u64>,
+    length: u64,
+    ends: impl Fn(u64) -> bool,
+) -> Option<std::ops::Range<u64>> {
+    let start = (range.start..range.end).find(|start| ends(*start))?;
+    // What is under way at the end of the branch is judged once it is whole.
+    let end = if range.end == length { length } else { (start..=range.end).rev().find(|end| ends(*end))? };
+    (start < end).then_some(start..end)
 }
 
 /// Where two lists of ranges differ, below `end`.
