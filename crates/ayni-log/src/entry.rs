@@ -42,16 +42,23 @@ pub fn seed_of(log: LogId) -> Hash {
 
 /// The next link of a chain: `BLAKE3-derive("ayni v1 entry", previous ‖ canonical header)`.
 pub fn entry_hash(previous: &Hash, header: &[u8]) -> Hash {
+    entry_hash_of_pieces(previous, &[header])
+}
+
+pub(crate) fn entry_hash_of_pieces(previous: &Hash, header: &[&[u8]]) -> Hash {
     // Deriving from the context costs as much as hashing a header, so it is done once.
     static SEEDED: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key("ayni v1 entry"));
     let mut hasher = SEEDED.clone();
     hasher.update(&previous.0);
-    hasher.update(header);
+    for piece in header {
+        hasher.update(piece);
+    }
     Hash(*hasher.finalize().as_bytes())
 }
 
-/// The canonical header bytes from those kept beside a payload: the payload's hash goes in behind version and flags.
-pub(crate) fn canonical_from_beside(beside: &[u8], payload_hash: &Hash) -> Vec<u8> {
+/// The canonical header bytes, in pieces, from those kept beside a payload: the payload's hash goes in behind version and
+/// flags.
+pub(crate) fn canonical_from_beside<'a>(beside: &'a [u8], payload_hash: &'a Hash) -> [&'a [u8]; 3] {
     let (lead, rest) = beside.split_at(beside.len().min(2));
-    [lead, &payload_hash.0, rest].concat()
+    [lead, &payload_hash.0, rest]
 }

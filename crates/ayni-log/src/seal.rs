@@ -143,6 +143,11 @@ pub struct LogKey {
 }
 
 impl LogKey {
+    /// The log that it seals.
+    pub fn log(&self) -> LogId {
+        self.log
+    }
+
     /// Seals a payload for its position; `header` must be complete but for the payload's hash and length.
     pub fn seal_payload(&self, position: u64, header: &Header, plaintext: &[u8]) -> Vec<u8> {
         let packed = pack(plaintext);
