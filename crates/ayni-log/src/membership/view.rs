@@ -236,6 +236,14 @@ impl ControlView {
         heads
     }
 
+    /// Whether both are here, and the first is the second or stands before it on its branch.
+    pub(super) fn is_on_branch(&self, earlier: &Hash, later: &Hash) -> bool {
+        match (self.graph.find(earlier), self.graph.find(later)) {
+            (Some(earlier), Some(later)) => self.graph.on_branch(earlier, later),
+            _ => false,
+        }
+    }
+
     /// Whether an entry is here and counts.
     pub fn counts(&self, hash: &Hash) -> bool {
         self.graph.find(hash).is_some_and(|id| self.settled.is_valid(id))
