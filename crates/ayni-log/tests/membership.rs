@@ -7,6 +7,8 @@ mod world;
 mod arrival;
 #[path = "membership/counting.rs"]
 mod counting;
+#[path = "membership/frozen.rs"]
+mod frozen;
 #[path = "membership/garbage.rs"]
 mod garbage;
 #[path = "membership/joining.rs"]

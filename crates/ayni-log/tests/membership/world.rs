@@ -15,39 +15,39 @@ use ayni_log::tip::Tip;
 use ayni_log::write::{Draft, write_commit};
 
 /// A device, with the control log that it writes and the entries that it holds.
-pub struct Device {
-    pub secret: DeviceSecret,
-    pub tip: Tip,
-    pub view: ControlView,
+pub(crate) struct Device {
+    pub(crate) secret: DeviceSecret,
+    pub(crate) tip: Tip,
+    pub(crate) view: ControlView,
     /// Entries and signatures of its own log, to fence it at.
-    pub own: Vec<(ControlEntry, Option<Signature>)>,
+    pub(crate) own: Vec<(ControlEntry, Option<Signature>)>,
 }
 
 /// All devices, and every entry that any of them wrote.
-pub struct World {
-    pub project: ProjectId,
-    pub founding: FoundingBody,
-    pub naming: NamingKey,
-    pub devices: Vec<Device>,
-    pub written: Vec<ControlEntry>,
-    pub first_epoch: EpochBody,
+pub(crate) struct World {
+    pub(crate) project: ProjectId,
+    pub(crate) founding: FoundingBody,
+    pub(crate) naming: NamingKey,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) written: Vec<ControlEntry>,
+    pub(crate) first_epoch: EpochBody,
     clock: i64,
 }
 
 /// The index of the founder, and of the recovery key, among a world's devices.
-pub const FOUNDER: usize = 0;
-pub const RECOVERY: usize = 1;
+pub(crate) const FOUNDER: usize = 0;
+pub(crate) const RECOVERY: usize = 1;
 
-pub fn device_secret(number: usize) -> DeviceSecret {
+pub(crate) fn device_secret(number: usize) -> DeviceSecret {
     DeviceSecret::from_seed(blake3::hash(&(number as u64).to_be_bytes()).as_bytes())
 }
 
-pub fn log_of(project: ProjectId, device: DeviceId, kind: LogKind, incarnation: u8) -> LogName {
+pub(crate) fn log_of(project: ProjectId, device: DeviceId, kind: LogKind, incarnation: u8) -> LogName {
     LogName { project, device, kind, incarnation: StoreId([incarnation; 16]) }
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (secret, recovery) = (device_secret(FOUNDER), RecoveryKey::from_random([7; 32]).secret());
         let naming = NamingKey::from_bytes([9; 32]);
         let (body, project) = founding(&secret, &recovery, &naming, "Ñandú", [5; 32]).unwrap();
@@ -66,7 +66,7 @@ impl World {
     }
 
     /// Lets a device write one commit on top of all that it holds; gives the hashes of its entries.
-    pub fn act(&mut self, who: usize, bodies: Vec<ControlBody>) -> Vec<Hash> {
+    pub(crate) fn act(&mut self, who: usize, bodies: Vec<ControlBody>) -> Vec<Hash> {
         self.clock += 1;
         let device = &mut self.devices[who];
         let mut declarations = device.view.anchors(&device.tip);
@@ -92,21 +92,21 @@ impl World {
         entries.iter().map(|entry| entry.hash).collect()
     }
 
-    pub fn add_device(&mut self) -> usize {
+    pub(crate) fn add_device(&mut self) -> usize {
         let number = self.devices.len();
         self.devices.push(Device::new(self.project, device_secret(number)));
         number
     }
 
     /// Lets a coordinator admit a new device, which then holds what the coordinator holds.
-    pub fn admit(&mut self, by: usize, role: Role) -> usize {
+    pub(crate) fn admit(&mut self, by: usize, role: Role) -> usize {
         let number = self.add_device();
         self.admit_again(by, number, role);
         self.tell(by, number);
         number
     }
 
-    pub fn admit_again(&mut self, by: usize, number: usize, role: Role) -> Hash {
+    pub(crate) fn admit_again(&mut self, by: usize, number: usize, role: Role) -> Hash {
         let secret = self.devices[number].secret.clone();
         let name = seal_name(&self.naming, &secret.id().0, "a device").unwrap();
         let (device, exchange) = (secret.id(), secret.exchange_public());
@@ -114,24 +114,24 @@ impl World {
     }
 
     /// Gives one device all that another holds.
-    pub fn tell(&mut self, from: usize, to: usize) {
+    pub(crate) fn tell(&mut self, from: usize, to: usize) {
         let entries: Vec<ControlEntry> = self.devices[from].view.entries().cloned().collect();
         self.devices[to].view.insert_all(entries).unwrap();
     }
 
-    pub fn tell_everyone(&mut self) {
+    pub(crate) fn tell_everyone(&mut self) {
         let entries = self.written.clone();
         for device in &mut self.devices {
             device.view.insert_all(entries.clone()).unwrap();
         }
     }
 
-    pub fn id(&self, who: usize) -> DeviceId {
+    pub(crate) fn id(&self, who: usize) -> DeviceId {
         self.devices[who].secret.id()
     }
 
     /// A fence of a device's control log behind its first `length` entries, which must end a commit.
-    pub fn control_fence(&self, who: usize, length: usize) -> Fence {
+    pub(crate) fn control_fence(&self, who: usize, length: usize) -> Fence {
         let (entry, signature) = &self.devices[who].own[length - 1];
         let signature = signature.expect("a fence stands at the end of a commit");
         let LogName { kind, incarnation, .. } = entry.log;
@@ -139,14 +139,14 @@ impl World {
     }
 
     /// A fence of a made-up data log.
-    pub fn data_fence(&self, who: usize, incarnation: u8, length: u64, hash: Hash) -> Fence {
+    pub(crate) fn data_fence(&self, who: usize, incarnation: u8, length: u64, hash: Hash) -> Fence {
         let log = log_of(self.project, self.id(who), LogKind::Data, incarnation);
         let signature = self.devices[who].secret.sign(&checkpoint_message(log.id(), length, &hash));
         Fence { kind: LogKind::Data, incarnation: log.incarnation, length, hash, signature }
     }
 
     /// The fence of all of a device's control log that another device holds.
-    pub fn fences_as_held(&self, by: usize, whom: usize) -> Vec<Fence> {
+    pub(crate) fn fences_as_held(&self, by: usize, whom: usize) -> Vec<Fence> {
         let held = |(entry, signature): &(ControlEntry, Option<Signature>)| {
             signature.is_some() && self.devices[by].view.entry(&entry.hash).is_some()
         };
@@ -155,25 +155,25 @@ impl World {
     }
 
     /// Removes a device, keeping what the remover holds of its control log.
-    pub fn remove(&mut self, by: usize, whom: usize) -> Hash {
+    pub(crate) fn remove(&mut self, by: usize, whom: usize) -> Hash {
         let fences = self.fences_as_held(by, whom);
         self.remove_at(by, whom, fences)
     }
 
-    pub fn remove_at(&mut self, by: usize, whom: usize, fences: Vec<Fence>) -> Hash {
+    pub(crate) fn remove_at(&mut self, by: usize, whom: usize, fences: Vec<Fence>) -> Hash {
         let device = self.id(whom);
         self.act(by, vec![ControlBody::Remove(removal(device, fences))])[0]
     }
 
     /// A view of everything that was ever written.
-    pub fn everything(&self) -> ControlView {
+    pub(crate) fn everything(&self) -> ControlView {
         let mut view = ControlView::new(self.project);
         view.insert_all(self.written.clone()).unwrap();
         view
     }
 
     /// The key ring of a device by all that it holds.
-    pub fn ring(&self, who: usize) -> KeyRing {
+    pub(crate) fn ring(&self, who: usize) -> KeyRing {
         let device = &self.devices[who];
         let mut ring = KeyRing::new(self.project, &device.secret);
         ring.update(&device.view);
@@ -181,7 +181,7 @@ impl World {
     }
 
     /// The roles of all devices by a view.
-    pub fn roles(&self, view: &ControlView) -> BTreeMap<usize, Option<Role>> {
+    pub(crate) fn roles(&self, view: &ControlView) -> BTreeMap<usize, Option<Role>> {
         (0..self.devices.len()).map(|who| (who, view.role(self.id(who)))).collect()
     }
 }
