@@ -1,8 +1,9 @@
 //! The order in which control entries come makes no difference.
 
 use ayni_log::ids::{Hash, LogKind, Signature};
+use ayni_log::limits;
 use ayni_log::membership::{
-    AdoptBody, ControlBody, ControlEntry, ControlView, Counting, Inserted, Role, Step, role_change,
+    AdoptBody, ControlBody, ControlEntry, ControlView, Counting, InsertError, Inserted, Role, Step, role_change,
 };
 use ayni_log::tip::Tip;
 use proptest::prelude::*;
@@ -183,6 +184,22 @@ fn an_entry_waits_for_what_it_refers_to_and_has_no_effect_until_then() {
     assert_eq!(view.insert(founding.clone()), Ok(Inserted::Taken { released: 3 }));
     assert_eq!(view.insert(founding), Ok(Inserted::Known));
     assert_eq!(view.role(world.id(ben)), Some(Role::Member));
+}
+
+#[test]
+fn waiting_entries_are_bounded_and_keep_out_nothing_that_could_come_in() {
+    let world = World::new();
+    let mut view = ControlView::new(world.project);
+    let mut stray = world.written[1].clone();
+    for number in 0..limits::CONTROL_WAITING as u64 {
+        stray.hash.0[..8].copy_from_slice(&number.to_be_bytes());
+        assert_eq!(view.insert(stray.clone()), Ok(Inserted::Waits));
+    }
+    stray.hash = Hash([0xff; 32]);
+    assert_eq!(view.insert(stray), Err(InsertError::TooManyWait));
+    let mut founding = world.written[0].clone();
+    founding.hash = Hash([0xee; 32]);
+    assert_eq!(view.insert(founding), Ok(Inserted::Taken { released: 0 }));
 }
 
 #[test]

@@ -231,3 +231,31 @@ fn a_commit_takes_effect_when_its_last_entry_is_here() {
     assert!(view.counts(&hashes[0]) && view.counts(&hashes[1]));
     assert_eq!(view.digest(), world.everything().digest());
 }
+
+#[test]
+fn what_a_removed_device_still_writes_is_no_head_to_anchor() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    world.tell(ana, FOUNDER);
+    world.remove(FOUNDER, ana);
+    let heads = world.everything().heads();
+    // Unaware of its removal, and aware of it.
+    world.admit(ana, Role::Member);
+    world.tell(FOUNDER, ana);
+    world.admit(ana, Role::Member);
+    assert_eq!(world.everything().heads(), heads);
+    assert_eq!(heads.len(), 1);
+}
+
+#[test]
+fn a_removed_device_that_is_admitted_again_begins_anew() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    world.tell(ana, FOUNDER);
+    world.remove(FOUNDER, ana);
+    let between = world.admit(ana, Role::Member);
+    world.admit_again(FOUNDER, ana, Role::Coordinator);
+    world.tell(FOUNDER, ana);
+    let after = world.admit(ana, Role::Member);
+    assert_eq!(roles(&world, &[ana, between, after]), [COORDINATOR, None, Some(Role::Member)]);
+}
