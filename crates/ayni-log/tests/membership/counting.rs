@@ -30,8 +30,12 @@ impl Branch {
     }
 
     fn ranges(&self, view: &ControlView) -> Vec<(u64, u64)> {
-        self.counted(view).ranges.into_iter().map(|range| (range.start, range.end)).collect()
+        pairs(&self.counted(view))
     }
+}
+
+fn pairs(counting: &Counting) -> Vec<(u64, u64)> {
+    counting.ranges.iter().map(|range| (range.start, range.end)).collect()
 }
 
 /// A world with a member who wrote ten entries by what was seen after its admission.
@@ -78,7 +82,7 @@ fn until_the_anchored_control_entries_are_here_it_waits() {
     let (world, _, mut branch) = with_writer(Role::Member);
     branch.steps.push(Step { from: 6, heads: vec![Hash([9; 32])] });
     let counting = branch.counted(&world.everything());
-    assert_eq!(counting.ranges, [0..6]);
+    assert_eq!(pairs(&counting), [(0, 6)]);
     assert_eq!(counting.waits, Some(Wait::Control { from: 6, hash: Hash([9; 32]) }));
     assert!(counting.counts(5) && !counting.counts(6));
 }
@@ -108,7 +112,7 @@ fn a_branch_that_no_fence_names_ends_where_it_left_the_one_that_is_named() {
     // A short fork, which could yet be the beginning of the fenced branch, does not count meanwhile.
     let short = Branch { length: 5, ..fork };
     let counting = short.counted(&world.everything());
-    assert_eq!((counting.ranges, counting.waits), (vec![0..2], Some(Wait::Fence { length: 7 })));
+    assert_eq!((pairs(&counting), counting.waits), (vec![(0, 2)], Some(Wait::Fence { length: 7 })));
     // A log of an incarnation that nobody named ends at 0.
     let elsewhere = Branch { log: log_of(world.project, world.id(ana), LogKind::Data, 9), ..short };
     assert_eq!(elsewhere.ranges(&world.everything()), []);

@@ -138,12 +138,14 @@ fn among_concurrent_removals_the_highest_fence_stands_and_a_later_one_overrides(
 fn what_a_device_says_of_its_own_end_raises_no_fence() {
     let mut world = World::new();
     let ana = world.admit(FOUNDER, Role::Coordinator);
-    world.tell(ana, FOUNDER);
-    world.remove(FOUNDER, ana);
+    let ben = world.admit(ana, Role::Coordinator);
+    world.remove(ben, ana);
+    // She ranks higher, so what she says of herself is applied first.
     let sneaked = world.admit(ana, Role::Member);
-    let high = world.control_fence(ana, 1);
-    world.remove_at(ana, ana, vec![high]);
-    assert_eq!(roles(&world, &[ana, sneaked]), [REMOVED, None]);
+    let high = world.control_fence(ana, 2);
+    let farewell = world.remove_at(ana, ana, vec![high]);
+    assert!(world.everything().counts(&farewell));
+    assert_eq!(roles(&world, &[ana, ben, sneaked]), [REMOVED, COORDINATOR, None]);
 }
 
 #[test]

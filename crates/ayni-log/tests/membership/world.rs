@@ -1,12 +1,10 @@
 //! A small world for tests: devices with real control logs, each holding what it was told.
 
-use std::collections::BTreeMap;
-
 use ayni_log::header::BodyV1;
 use ayni_log::ids::{DeviceId, Hash, LogKind, LogName, ProjectId, Signature, StoreId};
 use ayni_log::membership::{
-    AdmitBody, ControlBody, ControlEntry, ControlView, EpochBody, Fence, FoundingBody, KeyRing, RecoveryKey, Role,
-    control_entries, first_epoch, founder, founding, removal, seal_name,
+    AdmitBody, ControlBody, ControlEntry, ControlView, EpochBody, Fence, KeyRing, RecoveryKey, Role, control_entries,
+    first_epoch, founder, founding, removal, seal_name,
 };
 use ayni_log::seal::NamingKey;
 use ayni_log::segment::{Segment, WireEntry, checkpoint_message, verify};
@@ -26,7 +24,6 @@ pub(crate) struct Device {
 /// All devices, and every entry that any of them wrote.
 pub(crate) struct World {
     pub(crate) project: ProjectId,
-    pub(crate) founding: FoundingBody,
     pub(crate) naming: NamingKey,
     pub(crate) devices: Vec<Device>,
     pub(crate) written: Vec<ControlEntry>,
@@ -54,7 +51,6 @@ impl World {
         let (epoch, _) = first_epoch(&body, &naming, &[6; 32]).unwrap();
         let mut world = Self {
             project,
-            founding: body.clone(),
             naming,
             devices: vec![Device::new(project, secret), Device::new(project, recovery)],
             written: Vec::new(),
@@ -178,11 +174,6 @@ impl World {
         let mut ring = KeyRing::new(self.project, &device.secret);
         ring.update(&device.view);
         ring
-    }
-
-    /// The roles of all devices by a view.
-    pub(crate) fn roles(&self, view: &ControlView) -> BTreeMap<usize, Option<Role>> {
-        (0..self.devices.len()).map(|who| (who, view.role(self.id(who)))).collect()
     }
 }
 
