@@ -132,6 +132,12 @@ impl Change {
         Ok(out.into_vec())
     }
 
+    /// Under which shape number a payload is written, if under any: what must be known to read it.
+    pub fn shape_number(bytes: &[u8]) -> Option<u32> {
+        let mut input = Reader::new(bytes);
+        (input.byte().ok()? == SHAPED).then(|| input.small("shape number").ok())?
+    }
+
     /// Reads a payload, given the shapes that its log declared, by number.
     ///
     /// # Errors

@@ -132,6 +132,16 @@ impl Document {
         Ok(Self { heads: decode_heads(heads)?, present: flags & PRESENT != 0, contested, root })
     }
 
+    /// Reads what [`Document::encode`] wrote, with the heads as the store names them, in any order.
+    ///
+    /// # Errors
+    /// As [`Document::decode`].
+    pub fn from_parts(body: &[u8], mut heads: Vec<EntryKey>) -> Result<Self, DecodeError> {
+        heads.sort_unstable();
+        heads.dedup();
+        Ok(Self { heads, ..Self::decode(body, &[])? })
+    }
+
     fn are_heads(&self, parents: &[EntryKey]) -> bool {
         if self.heads.len() < 2 {
             return self.heads == parents;
