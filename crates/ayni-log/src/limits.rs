@@ -44,3 +44,23 @@ pub const INCARNATIONS: usize = 256;
 pub const NAME_BYTES: usize = 256;
 /// Entries that one log can hold: positions are below this.
 pub const POSITIONS: u64 = 1 << 40;
+/// Fences in one control entry: every branch of every incarnation of a device, both kinds, where few were forked.
+pub const FENCES: usize = 1_024;
+/// Entries that one purge or adoption can name.
+pub const NAMED_ENTRIES: usize = 8_192;
+/// Devices that one epoch's keys are sealed to.
+pub const EPOCH_RECIPIENTS: usize = 4_096;
+/// Epochs in one grant.
+pub const GRANTED_EPOCHS: usize = 4_096;
+/// Bytes of a sealed grant: its epochs, the naming key and the framing.
+pub const GRANT_BYTES: usize = GRANTED_EPOCHS * 97 + 256;
+/// Bytes of a sealed schema.
+pub const SCHEMA_BYTES: usize = 256 << 10;
+/// Entries of one control log that have effect: what stands further along is kept and passed on without.
+pub const CONTROL_POSITIONS: u64 = 65_536;
+/// Control entries that wait in memory for others that they refer to.
+pub const CONTROL_WAITING: usize = 65_536;
+/// Addresses in a ticket.
+pub const TICKET_ADDRESSES: usize = 16;
+/// Characters of a ticket's text, far more than any has.
+pub const TICKET_TEXT: usize = 8 << 10;
