@@ -136,6 +136,25 @@ fn a_commit_is_signed_at_every_fixed_checkpoint_that_it_passes_and_at_its_end() 
 }
 
 #[test]
+fn a_fixed_checkpoint_comes_early_once_a_mebibyte_has_passed_counting_payloads_that_are_not_here() {
+    let mut tip = Author::of_control(1).empty();
+    let of = |payload_len| Header { payload_len, ..header(BodyV1::default()) };
+    let entry = of(1 << 20).encode().len() as u64;
+    for (below, fixed) in [(1, false), (0, true)] {
+        let length = limits::SEGMENT_BYTES - entry - below;
+        let header = of(length as u32);
+        assert_eq!(header.encode().len() as u64, entry);
+        let mut next = tip.clone();
+        next.append(&header, &header.encode()).unwrap();
+        assert_eq!(next.at_fixed_checkpoint(), fixed);
+        tip = if fixed { next } else { tip };
+    }
+    // What is counted begins anew after it.
+    tip.append(&of(9), &of(9).encode()).unwrap();
+    assert!(!tip.at_fixed_checkpoint());
+}
+
+#[test]
 fn a_segment_past_a_fixed_checkpoint_is_refused() {
     let author = Author::of_data(1);
     let (segments, _) = author.log_of(1_030);

@@ -162,6 +162,37 @@ fn a_header_is_within_its_limit_or_not_whether_its_payload_is_here_or_not() {
 }
 
 #[test]
+fn flags_that_version_1_does_not_know_or_that_exclude_each_other_are_refused() {
+    let plain = Header {
+        ends_commit: true,
+        payload_hash: Hash([0; 32]),
+        payload_len: 0,
+        body: Body::V1(BodyV1 { time: TIME, key: 1, ..BodyV1::default() }),
+    };
+    let with = |flags: u8, more: &[u8]| {
+        let mut bytes = [plain.encode().as_slice(), more].concat();
+        bytes[1] |= flags;
+        Header::decode(&bytes)
+    };
+    assert!(with(0, &[]).is_ok());
+    assert!(with(0x04, &[1; 9]).is_ok());
+    for unknown in [0x40, 0x80] {
+        assert!(with(unknown, &[]).is_err());
+    }
+    for both in [0x04 | 0x08, 0x04 | 0x10, 0x08 | 0x10, 0x04 | 0x08 | 0x10] {
+        for more in 0..40 {
+            assert!(with(both, &vec![1; more]).is_err());
+        }
+    }
+    for empty in [0x02, 0x10, 0x20] {
+        assert!(with(empty, &[0]).is_err());
+    }
+    let mut nothing = plain.encode();
+    nothing[0] = 0;
+    assert!(Header::decode(&nothing).is_err());
+}
+
+#[test]
 fn lengths_and_positions_over_their_limits_are_refused() {
     let mut anchor = Header {
         ends_commit: true,
@@ -186,6 +217,36 @@ fn lengths_and_positions_over_their_limits_are_refused() {
     anchor.body = Body::V1(BodyV1::default());
     anchor.payload_len = limits::PAYLOAD_BYTES as u32 + 1;
     assert!(Header::decode(&anchor.encode()).is_err());
+}
+
+#[test]
+fn a_tip_of_counts_that_no_entries_lead_to_is_refused() {
+    let name = Author::of_data(1).name;
+    // Length, bytes, open bytes, commit entries, commit bytes.
+    let tip = |counts: [u64; 5]| {
+        let mut out = Writer::new();
+        out.byte(1);
+        name.project.encode(&mut out);
+        name.encode(&mut out);
+        out.varint(counts[0]);
+        out.raw(&[7; 32]);
+        counts[1..].iter().for_each(|count| out.varint(*count));
+        out.raw(&[0; 4]);
+        Tip::decode(out.as_slice())
+    };
+    assert!(tip([2_000, 300_000, 90_000, 10, 5_000]).is_ok());
+    for wrong in [
+        [limits::POSITIONS + 1, 300_000, 90_000, 10, 5_000],
+        [2_000, u64::MAX, 90_000, 10, 5_000],
+        [2_000, 300_000, limits::SEGMENT_BYTES, 10, 5_000],
+        [2_000, 1_000, 1_001, 10, 1_000],
+        [2_000, 300_000, 90_000, limits::COMMIT_ENTRIES as u64 + 1, 5_000],
+        [5, 300_000, 90_000, 10, 5_000],
+        [2_000, 300_000, 90_000, 10, 300_001],
+        [0, 1, 0, 0, 0],
+    ] {
+        assert!(tip(wrong).is_err(), "{wrong:?}");
+    }
 }
 
 #[test]
