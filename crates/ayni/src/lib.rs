@@ -7,6 +7,8 @@ mod document;
 pub mod environment;
 mod error;
 mod project;
+mod repair;
+mod status;
 mod sync;
 mod transaction;
 
@@ -15,6 +17,8 @@ pub use database::{Continuity, Database, Options, RecoveryWords};
 pub use document::Document;
 pub use error::Error;
 pub use project::{CollectionInfo, Invitation, Member, Project, Standing};
+pub use repair::RebuildProgress;
+pub use status::{DeviceStatus, ReceiptStatus, Status};
 pub use sync::link::{ChannelInfo, Link};
 pub use sync::pool::{PeerProject, PeerStatus, PoolHandle};
 pub use transaction::Transaction;

@@ -97,12 +97,7 @@ impl<'t, 's> Transaction<'t, 's> {
     ///
     /// # Errors
     /// As [`Transaction::create`].
-    pub fn put(
-        &mut self,
-        collection: &str,
-        key: &str,
-        fields: impl Into<Value>,
-    ) -> Result<(DocumentId, bool), Error> {
+    pub fn put(&mut self, collection: &str, key: &str, fields: impl Into<Value>) -> Result<(DocumentId, bool), Error> {
         let fields = fields_of(fields.into())?;
         let tag = self.tag(collection)?;
         let naming = self.state.ring.naming_key().ok_or(Error::NoKeys)?;
@@ -244,9 +239,7 @@ fn nib(state: &mut State, row: BranchRow) -> Result<(Nib, Vec<(ayni_log::ids::Lo
     let epochs = state.view.epoch_heads();
     let tip = state.branches.get(row).map(|branch| branch.tip.clone()).ok_or(Error::Damaged("this device's log"))?;
     let nib = match tip.key_set_number(&epochs) {
-        Some(number) => {
-            Nib { key: state.log_key(row, number).ok_or(Error::NoKeys)?, number, declare: None }
-        }
+        Some(number) => Nib { key: state.log_key(row, number).ok_or(Error::NoKeys)?, number, declare: None },
         None => {
             let key = state.ring.set_key(&epochs).ok_or(Error::NoKeys)?.for_log(tip.id());
             Nib { key: key.into(), number: tip.key_sets() + 1, declare: Some(epochs) }

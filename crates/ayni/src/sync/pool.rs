@@ -95,11 +95,7 @@ impl PoolHandle {
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub fn connect(
-        &self,
-        info: ChannelInfo,
-        wake: impl Fn() + Send + Sync + 'static,
-    ) -> Result<Link, Error> {
+    pub fn connect(&self, info: ChannelInfo, wake: impl Fn() + Send + Sync + 'static) -> Result<Link, Error> {
         let pool = &self.database.inner.pool;
         let number = pool.next.fetch_add(1, Ordering::Relaxed);
         let link = Link::open(&self.database, number, info, Box::new(wake))?;
