@@ -73,7 +73,8 @@ pub trait Replica {
     /// before the branch ends.
     fn segment(&self, project: &ProjectId, branch: BranchId, from: u64) -> Option<SegmentBytes>;
 
-    /// What a device is to a project now.
+    /// What a device is to a project now. It is looked at again before each segment of documents, and whenever a control
+    /// branch is named in [`Session::advanced`](crate::Session::advanced).
     fn standing(&self, project: &ProjectId, device: &DeviceId) -> Standing;
 
     /// The receipts held, with their counters.

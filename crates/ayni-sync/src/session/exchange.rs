@@ -118,6 +118,7 @@ impl Session {
                 shared.withdraw();
             }
             if standing == Standing::Refused {
+                shared.withdraw_all();
                 let text = "this device is not (or no longer) admitted to the project".to_owned();
                 let number = shared.number;
                 return self.push(&Message::Declined { project: number, text });
@@ -219,10 +220,10 @@ impl Session {
 
     pub(super) fn on_join(&mut self, index: usize, request: Vec<u8>) -> Result<(), Reason> {
         let shared = &mut self.projects[index];
-        if shared.join_received {
-            return Err(Reason::unexpected("a second request to join"));
+        if shared.joins_received >= limits::JOIN_REQUESTS {
+            return Err(Reason::unexpected("too many requests to join"));
         }
-        shared.join_received = true;
+        shared.joins_received += 1;
         if shared.standing == Some(Standing::Unknown) {
             self.actions.push_back(Action::JoinRequest { project: shared.project, request });
         }
@@ -232,6 +233,7 @@ impl Session {
     pub(super) fn on_declined(&mut self, index: usize, text: String) {
         let shared = &mut self.projects[index];
         shared.declined = true;
+        shared.withdraw_all();
         self.actions.push_back(Action::Declined { project: shared.project, text });
     }
 

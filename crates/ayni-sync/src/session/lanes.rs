@@ -202,13 +202,16 @@ impl Session {
     }
 
     /// The other side has a longer branch of this log, and ours is no part of it.
-    pub(super) fn on_missing(&mut self, replica: &dyn Replica, index: usize, log: &LogRef, length: u64) {
+    pub(super) fn on_missing(&mut self, replica: &dyn Replica, index: usize, log: &LogRef, mark: &Mark) {
         let shared = &mut self.projects[index];
         let log = log.name(shared.project);
         if !shared.may(log.kind) {
             return;
         }
-        for tip in replica.branches(&log).into_iter().filter(|tip| tip.length >= length) {
+        for tip in replica.branches(&log) {
+            if !frontier::on_branch(replica, &tip, mark) {
+                continue;
+            }
             let side = self.projects[index].side_mut(log.kind);
             let theirs = side.theirs.as_ref().map_or(&[][..], |theirs| theirs.of(&log));
             let unknown = !matches!(frontier::common(replica, &tip, theirs), Common::All | Common::UpTo(_));

@@ -72,7 +72,7 @@ pub struct Config {
     pub proof: Signature,
     /// This device's incarnation.
     pub store: StoreId,
-    /// The projects.
+    /// The projects, at most [`limits::PROJECTS`] less the padding.
     pub projects: Vec<Offer>,
     /// Random bytes, secret: they make the padding among the tags.
     pub random: [u8; 32],
@@ -191,11 +191,11 @@ impl Session {
     }
 
     /// Names another project, as when this device has joined or founded one while the session is open. A project that
-    /// was named before is left as it is, but for its request to join.
+    /// was named before is left as it is, but for its request to join, which is made anew.
     pub fn add_project(&mut self, replica: &dyn Replica, offer: Offer) {
         if let Some(index) = self.index_of(&offer.project) {
             if let Some(shared) = self.projects.get_mut(index) {
-                shared.join = offer.join;
+                shared.ask_anew(offer.join);
             }
             return self.refresh(replica, index);
         }
@@ -250,6 +250,8 @@ impl Session {
         let out = self.outbox.take(max);
         if !out.is_empty() {
             self.clock.sent(self.now);
+            // Where nothing is to be answered, taking bytes is all that can be asked of the other side.
+            self.note_waiting(self.in_flight.is_empty() && self.probes.is_empty());
         }
         out
     }
@@ -317,14 +319,13 @@ impl Session {
     }
 
     /// Receipts are new or newer: this device's own, and those that came by other sessions.
-    pub fn receipts_changed(&mut self, replica: &dyn Replica, project: &ProjectId, keys: &[ReceiptKey]) {
+    pub fn receipts_changed(&mut self, project: &ProjectId, keys: &[ReceiptKey]) {
         let Some(index) = self.index_of(project).filter(|_| !self.ended) else { return };
         if let Some(shared) = self.projects.get_mut(index)
             && shared.receipts.theirs.is_some()
         {
             shared.receipts.due.extend(keys);
         }
-        let _ = replica;
     }
 
     /// Tells the other side that its request to join was not granted, and why.
@@ -334,7 +335,8 @@ impl Session {
         }
     }
 
-    /// Leave once both sides hold the same and have each other's receipts.
+    /// Leave once both sides hold the same and have each other's receipts. This side's own is to be signed in answer to
+    /// [`Action::Level`], before the next [`Session::poll_send`].
     pub fn goodbye(&mut self, replica: &dyn Replica) {
         self.leaving = true;
         for index in 0..self.projects.len() {

@@ -54,9 +54,9 @@ impl Session {
                 let index = self.common(project)?;
                 return self.on_news(replica, index, kind, &entries);
             }
-            Message::Missing { project, log, length, .. } => {
+            Message::Missing { project, log, length, hash } => {
                 let index = self.common(project)?;
-                self.on_missing(replica, index, &log, length);
+                self.on_missing(replica, index, &log, &Mark { length, hash, bytes: 0 });
             }
             Message::Probe { project, id, log, points } => {
                 let index = self.common(project)?;

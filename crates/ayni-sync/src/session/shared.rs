@@ -26,7 +26,7 @@ pub(super) struct Shared {
     pub(super) standing: Option<Standing>,
     pub(super) theirs: Option<Summary>,
     pub(super) join_sent: bool,
-    pub(super) join_received: bool,
+    pub(super) joins_received: u8,
     pub(super) told_not_admitted: bool,
     pub(super) control: Exchange,
     pub(super) data: Exchange,
@@ -53,7 +53,7 @@ impl Shared {
             standing: None,
             theirs: None,
             join_sent: false,
-            join_received: false,
+            joins_received: 0,
             told_not_admitted: false,
             control: Exchange::default(),
             data: Exchange::default(),
@@ -108,11 +108,24 @@ impl Shared {
         self.level || (self.control.is_level() && !self.mutual() && !waits_to_join)
     }
 
+    /// A new request to join, in place of one that was made before.
+    pub(super) fn ask_anew(&mut self, join: Option<Vec<u8>>) {
+        self.join_sent = false;
+        self.told_not_admitted = false;
+        self.join = join;
+    }
+
     /// Forgets all about data logs and receipts: one of the two is no longer admitted, or not yet.
     pub(super) fn withdraw(&mut self) {
-        self.data = Exchange { in_flight: self.data.in_flight, pending: self.data.pending, ..Exchange::default() };
+        self.data.reset();
         self.receipts = Receipts::default();
         self.level = false;
+    }
+
+    /// Forgets control logs too: one of the two has refused the project.
+    pub(super) fn withdraw_all(&mut self) {
+        self.control.reset();
+        self.withdraw();
     }
 
     /// What this side still has to read and send.
@@ -164,6 +177,11 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// Begins anew; what is on its way is still accounted for.
+    fn reset(&mut self) {
+        *self = Self { in_flight: self.in_flight, pending: self.pending, ..Self::default() };
+    }
+
     /// Both hold the same, as far as this side knows.
     pub(super) fn is_level(&self) -> bool {
         self.theirs.is_some()
