@@ -8,6 +8,7 @@ pub mod entry;
 pub mod header;
 pub mod ids;
 pub mod limits;
+pub mod membership;
 pub mod seal;
 pub mod segment;
 pub mod sign;
