@@ -32,8 +32,9 @@ pub struct SegmentBytes {
     pub length: u64,
     /// The hash of its last entry.
     pub hash: Hash,
-    /// Bytes of the branch's headers and payloads up to its end, counted as in [`BranchTip::bytes`].
-    pub total_bytes: u64,
+    /// Bytes of its headers and payloads, counted as in [`BranchTip::bytes`]: canonical headers, and the lengths that they
+    /// give for the payloads.
+    pub size: u64,
     /// [`ayni_log::segment::Segment::encode`].
     pub bytes: Vec<u8>,
 }

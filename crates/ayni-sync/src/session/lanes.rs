@@ -124,8 +124,9 @@ impl Session {
         let not_before = if own { 0 } else { self.now.saturating_add(limits::FORWARD_DELAY) };
         let theirs_to_tell = self.open_lane(replica, index, tip, not_before);
         let side = self.projects[index].side_mut(kind);
-        let told = side.told.get(&tip.log) == Some(&(tip.length, tip.hash));
-        if theirs_to_tell || (!own && !told) {
+        let theirs = side.theirs.as_ref().map_or(&[][..], |theirs| theirs.of(&tip.log));
+        let came_from_there = side.coming.contains_key(&tip.log) && theirs.iter().any(|mark| mark.is(&Mark::of(tip)));
+        if theirs_to_tell || (!own && !came_from_there) {
             side.news.insert(tip.branch);
         }
     }

@@ -3,7 +3,7 @@
 //! # The contract
 //! After every call that takes `&mut self`, drain [`Session::poll_action`] until it gives nothing, then
 //! [`Session::poll_send`] as long as the channel takes bytes. One change, then drain: nothing happens in between by
-//! itself. Then sleep until bytes come, something is stored, or [`Session::next_tick`] is reached.
+//! itself. (Sending can lead to actions too, so look again after it.) Then sleep until bytes come, something is stored, or [`Session::next_tick`] is reached.
 //!
 //! - Bytes go both ways in order and without loss, or the channel ends. When it ends, drop the session.
 //! - What the [`Replica`] answers is durable, and includes a segment by the time that [`Session::stored`] is told of it.
@@ -325,6 +325,7 @@ impl Session {
             && shared.receipts.theirs.is_some()
         {
             shared.receipts.due.extend(keys);
+            shared.cover_due = true;
         }
     }
 
@@ -335,13 +336,10 @@ impl Session {
         }
     }
 
-    /// Leave once both sides hold the same and have each other's receipts. This side's own is to be signed in answer to
-    /// [`Action::Level`], before the next [`Session::poll_send`].
-    pub fn goodbye(&mut self, replica: &dyn Replica) {
+    /// Leave once both sides hold the same and have each other's receipts of it. Where a receipt does not come,
+    /// [`limits::GOODBYE_TIME`] ends the wait.
+    pub fn goodbye(&mut self) {
         self.leaving = true;
-        for index in 0..self.projects.len() {
-            self.check_cover(replica, index);
-        }
     }
 
     /// Ends the session now; the other side is told why.

@@ -34,8 +34,12 @@ pub(super) struct Shared {
     /// A plan is to be sent before the next segment.
     pub(super) plan_due: bool,
     pub(super) level: bool,
-    /// The other side's own receipt covers all that this side holds.
-    pub(super) covered: bool,
+    /// This device's own receipt covers all that is here, as far as was looked.
+    pub(super) covered_here: bool,
+    /// The other side's own receipt covers all that is here, as far as was looked.
+    pub(super) covered_there: bool,
+    /// Receipts or what they are to cover have changed since that was looked at.
+    pub(super) cover_due: bool,
     pub(super) received: Amount,
     pub(super) sent: Amount,
     /// What the other side says is left for it to send.
@@ -60,7 +64,9 @@ impl Shared {
             receipts: Receipts::default(),
             plan_due: false,
             level: false,
-            covered: false,
+            covered_here: false,
+            covered_there: false,
+            cover_due: true,
             received: Amount::default(),
             sent: Amount::default(),
             left_there: Amount::default(),
@@ -106,6 +112,14 @@ impl Shared {
         }
         let waits_to_join = self.join.is_some() && !self.mutual();
         self.level || (self.control.is_level() && !self.mutual() && !waits_to_join)
+    }
+
+    /// Entries are on their way: it is not level, and no receipt covers them.
+    pub(super) fn uncover(&mut self) {
+        self.level = false;
+        self.covered_here = false;
+        self.covered_there = false;
+        self.cover_due = true;
     }
 
     /// A new request to join, in place of one that was made before.
@@ -170,6 +184,8 @@ pub(super) struct Exchange {
     pub(super) told: BTreeMap<LogName, (u64, Hash)>,
     /// Branches to be named in the next news.
     pub(super) news: BTreeSet<BranchId>,
+    /// Segments of each log that arrived and are not stored: the acknowledgement will tell the other side.
+    pub(super) coming: BTreeMap<LogName, u64>,
     /// Sent, not acknowledged.
     pub(super) in_flight: Amount,
     /// Arrived, not stored.
@@ -179,7 +195,8 @@ pub(super) struct Exchange {
 impl Exchange {
     /// Begins anew; what is on its way is still accounted for.
     fn reset(&mut self) {
-        *self = Self { in_flight: self.in_flight, pending: self.pending, ..Self::default() };
+        let coming = std::mem::take(&mut self.coming);
+        *self = Self { in_flight: self.in_flight, pending: self.pending, coming, ..Self::default() };
     }
 
     /// Both hold the same, as far as this side knows.

@@ -201,8 +201,7 @@ fn goodbye_waits_until_both_hold_the_same_and_have_receipts() {
     world.write(0, 100, "from a");
     world.write(1, 100, "from b");
     let link = world.connect(0, 1);
-    let device = &world.devices[0];
-    world.links[link].ends[0].session.goodbye(device);
+    world.links[link].ends[0].session.goodbye();
     world.settle();
     world.assert_same();
     for end in &world.links[link].ends {
@@ -224,8 +223,7 @@ fn goodbye_does_not_wait_for_ever_for_a_device_that_gives_no_receipt() {
     }
     let link = world.connect(0, 1);
     world.round();
-    let device = &world.devices[0];
-    world.links[link].ends[0].session.goodbye(device);
+    world.links[link].ends[0].session.goodbye();
     for _ in 0..3 {
         world.links[link].ends.iter_mut().for_each(|end| while end.session.poll_action().is_some() {});
         world.now += 1_500;

@@ -270,7 +270,8 @@ impl Replica for Toy {
         let hash = held.hash_after(length);
         let signature = sign(&held.log.device, &hash);
         let bytes = encode_segment(&held.log, from, entries.iter().map(|entry| (entry.as_slice(), None)), &signature);
-        Some(SegmentBytes { length, hash, total_bytes: self.bytes_at(project, branch, length)?, bytes })
+        let size = entries.iter().map(|entry| entry.len() as u64).sum();
+        Some(SegmentBytes { length, hash, size, bytes })
     }
 
     fn standing(&self, project: &ProjectId, device: &DeviceId) -> Standing {
