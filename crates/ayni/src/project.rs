@@ -83,7 +83,6 @@ pub(crate) struct Published {
     pub(crate) members: Vec<KnownMember>,
     pub(crate) names: BTreeMap<DeviceId, String>,
     pub(crate) collections: BTreeMap<String, CollectionRow>,
-    pub(crate) collection_names: BTreeMap<CollectionRow, String>,
     pub(crate) indexes: Indexes,
     /// How much of what it was made of there was: another amount means it is out of date.
     measure: (usize, usize, usize, usize),
@@ -103,9 +102,8 @@ impl Published {
         let names = members.iter().filter_map(open).collect();
         let named = state.collections.values().filter_map(|known| Some((known.name.clone()?, known.row)));
         let collections: BTreeMap<String, CollectionRow> = named.collect();
-        let collection_names = collections.iter().map(|(name, row)| (*row, name.clone())).collect();
         let indexes = state.indexes.clone();
-        Self { name, members, names, collections, collection_names, indexes, measure: Self::measure(state) }
+        Self { name, members, names, collections, indexes, measure: Self::measure(state) }
     }
 
     fn measure(state: &State) -> (usize, usize, usize, usize) {
