@@ -49,8 +49,10 @@ pub const RECEIPTS_PER_FRAME: usize = 1_024;
 /// Runs of lacking payloads that one receipt names.
 pub const RECEIPT_LACKED: usize = 4_096;
 
-/// Bytes of a request to join. One is taken for each project in a session.
+/// Bytes of a request to join.
 pub const JOIN_REQUEST_BYTES: usize = 4 << 10;
+/// Requests to join that are taken for each project in a session.
+pub const JOIN_REQUESTS: u8 = 8;
 /// Bytes of the text that explains a close or a refusal.
 pub const TEXT_BYTES: usize = 256;
 

@@ -32,8 +32,9 @@ pub struct SegmentBytes {
     pub length: u64,
     /// The hash of its last entry.
     pub hash: Hash,
-    /// Bytes of the branch's headers and payloads up to its end, counted as in [`BranchTip::bytes`].
-    pub total_bytes: u64,
+    /// Bytes of its headers and payloads, counted as in [`BranchTip::bytes`]: canonical headers, and the lengths that they
+    /// give for the payloads.
+    pub size: u64,
     /// [`ayni_log::segment::Segment::encode`].
     pub bytes: Vec<u8>,
 }
@@ -73,7 +74,8 @@ pub trait Replica {
     /// before the branch ends.
     fn segment(&self, project: &ProjectId, branch: BranchId, from: u64) -> Option<SegmentBytes>;
 
-    /// What a device is to a project now.
+    /// What a device is to a project now. It is looked at again before each segment of documents, and whenever a control
+    /// branch is named in [`Session::advanced`](crate::Session::advanced).
     fn standing(&self, project: &ProjectId, device: &DeviceId) -> Standing;
 
     /// The receipts held, with their counters.

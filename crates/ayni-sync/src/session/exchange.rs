@@ -118,6 +118,7 @@ impl Session {
                 shared.withdraw();
             }
             if standing == Standing::Refused {
+                shared.withdraw_all();
                 let text = "this device is not (or no longer) admitted to the project".to_owned();
                 let number = shared.number;
                 return self.push(&Message::Declined { project: number, text });
@@ -219,10 +220,10 @@ impl Session {
 
     pub(super) fn on_join(&mut self, index: usize, request: Vec<u8>) -> Result<(), Reason> {
         let shared = &mut self.projects[index];
-        if shared.join_received {
-            return Err(Reason::unexpected("a second request to join"));
+        if shared.joins_received >= limits::JOIN_REQUESTS {
+            return Err(Reason::unexpected("too many requests to join"));
         }
-        shared.join_received = true;
+        shared.joins_received += 1;
         if shared.standing == Some(Standing::Unknown) {
             self.actions.push_back(Action::JoinRequest { project: shared.project, request });
         }
@@ -232,6 +233,7 @@ impl Session {
     pub(super) fn on_declined(&mut self, index: usize, text: String) {
         let shared = &mut self.projects[index];
         shared.declined = true;
+        shared.withdraw_all();
         self.actions.push_back(Action::Declined { project: shared.project, text });
     }
 
@@ -284,7 +286,8 @@ impl Session {
             && self.is_of_peer(&signed.key)
             && let Ok(receipt) = signed.receipt()
         {
-            self.cover(replica, index, &receipt);
+            let covered = covers(replica, &receipt);
+            self.projects[index].covered_there |= covered;
         }
         self.actions.push_back(Action::StoreReceipt { project: self.projects[index].project, receipt: signed });
         Ok(())
@@ -294,29 +297,22 @@ impl Session {
         self.peer.is_some_and(|peer| peer.device == key.device && peer.store == key.store)
     }
 
-    /// Whether the receipt of the other side that is held covers what is here; asked only when about to leave.
+    /// Looks whether both sides' own receipts cover what is here; asked only when about to leave.
     pub(super) fn check_cover(&mut self, replica: &dyn Replica, index: usize) {
         let Some(peer) = self.peer else { return };
-        let shared = &self.projects[index];
-        if !self.leaving || !shared.level || shared.covered {
+        let shared = &mut self.projects[index];
+        if !shared.level || !std::mem::take(&mut shared.cover_due) {
             return;
         }
-        let key = ReceiptKey { device: peer.device, store: peer.store };
-        let held = replica.receipt(&shared.project, &key);
-        let signed = held.and_then(|bytes| SignedReceipt::decode(&bytes).ok());
-        if let Some(receipt) = signed.and_then(|signed| signed.receipt().ok()) {
-            self.cover(replica, index, &receipt);
-        }
-    }
-
-    fn cover(&mut self, replica: &dyn Replica, index: usize, receipt: &Receipt) {
-        let shared = &mut self.projects[index];
-        let heads: BTreeSet<(LogId, Hash)> = receipt.heads.iter().map(|head| (head.log, head.hash)).collect();
-        let covers = |kind| {
-            let frontier = replica.frontier(&shared.project, kind);
-            frontier.iter().all(|tip| heads.contains(&(tip.log.id(), tip.hash)))
+        let project = shared.project;
+        let covered_by = |device, store| {
+            let held = replica.receipt(&project, &ReceiptKey { device, store });
+            let signed = held.and_then(|bytes| SignedReceipt::decode(&bytes).ok());
+            let receipt = signed.and_then(|signed| signed.receipt().ok());
+            receipt.is_some_and(|receipt| covers(replica, &receipt))
         };
-        shared.covered = covers(LogKind::Control) && covers(LogKind::Data);
+        shared.covered_here = covered_by(self.device, self.store);
+        shared.covered_there |= covered_by(peer.device, peer.store);
     }
 
     /// Notices when a project becomes level, or no longer is.
@@ -326,9 +322,16 @@ impl Session {
         if level && !shared.level {
             self.actions.push_back(Action::Level { project: shared.project });
         }
-        if !level {
-            shared.covered = false;
-        }
+        shared.cover_due |= level && !shared.level;
         shared.level = level;
     }
+}
+
+/// Whether a receipt names all that is here.
+fn covers(replica: &dyn Replica, receipt: &Receipt) -> bool {
+    let heads: BTreeSet<(LogId, Hash)> = receipt.heads.iter().map(|head| (head.log, head.hash)).collect();
+    [LogKind::Control, LogKind::Data].into_iter().all(|kind| {
+        let frontier = replica.frontier(&receipt.project, kind);
+        frontier.iter().all(|tip| heads.contains(&(tip.log.id(), tip.hash)))
+    })
 }

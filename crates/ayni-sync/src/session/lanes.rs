@@ -124,8 +124,9 @@ impl Session {
         let not_before = if own { 0 } else { self.now.saturating_add(limits::FORWARD_DELAY) };
         let theirs_to_tell = self.open_lane(replica, index, tip, not_before);
         let side = self.projects[index].side_mut(kind);
-        let told = side.told.get(&tip.log) == Some(&(tip.length, tip.hash));
-        if theirs_to_tell || (!own && !told) {
+        let theirs = side.theirs.as_ref().map_or(&[][..], |theirs| theirs.of(&tip.log));
+        let came_from_there = side.coming.contains_key(&tip.log) && theirs.iter().any(|mark| mark.is(&Mark::of(tip)));
+        if theirs_to_tell || (!own && !came_from_there) {
             side.news.insert(tip.branch);
         }
     }
@@ -202,13 +203,16 @@ impl Session {
     }
 
     /// The other side has a longer branch of this log, and ours is no part of it.
-    pub(super) fn on_missing(&mut self, replica: &dyn Replica, index: usize, log: &LogRef, length: u64) {
+    pub(super) fn on_missing(&mut self, replica: &dyn Replica, index: usize, log: &LogRef, mark: &Mark) {
         let shared = &mut self.projects[index];
         let log = log.name(shared.project);
         if !shared.may(log.kind) {
             return;
         }
-        for tip in replica.branches(&log).into_iter().filter(|tip| tip.length >= length) {
+        for tip in replica.branches(&log) {
+            if !frontier::on_branch(replica, &tip, mark) {
+                continue;
+            }
             let side = self.projects[index].side_mut(log.kind);
             let theirs = side.theirs.as_ref().map_or(&[][..], |theirs| theirs.of(&log));
             let unknown = !matches!(frontier::common(replica, &tip, theirs), Common::All | Common::UpTo(_));

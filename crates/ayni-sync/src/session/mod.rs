@@ -3,7 +3,7 @@
 //! # The contract
 //! After every call that takes `&mut self`, drain [`Session::poll_action`] until it gives nothing, then
 //! [`Session::poll_send`] as long as the channel takes bytes. One change, then drain: nothing happens in between by
-//! itself. Then sleep until bytes come, something is stored, or [`Session::next_tick`] is reached.
+//! itself. (Sending can lead to actions too, so look again after it.) Then sleep until bytes come, something is stored, or [`Session::next_tick`] is reached.
 //!
 //! - Bytes go both ways in order and without loss, or the channel ends. When it ends, drop the session.
 //! - What the [`Replica`] answers is durable, and includes a segment by the time that [`Session::stored`] is told of it.
@@ -72,7 +72,7 @@ pub struct Config {
     pub proof: Signature,
     /// This device's incarnation.
     pub store: StoreId,
-    /// The projects.
+    /// The projects, at most [`limits::PROJECTS`] less the padding.
     pub projects: Vec<Offer>,
     /// Random bytes, secret: they make the padding among the tags.
     pub random: [u8; 32],
@@ -191,11 +191,11 @@ impl Session {
     }
 
     /// Names another project, as when this device has joined or founded one while the session is open. A project that
-    /// was named before is left as it is, but for its request to join.
+    /// was named before is left as it is, but for its request to join, which is made anew.
     pub fn add_project(&mut self, replica: &dyn Replica, offer: Offer) {
         if let Some(index) = self.index_of(&offer.project) {
             if let Some(shared) = self.projects.get_mut(index) {
-                shared.join = offer.join;
+                shared.ask_anew(offer.join);
             }
             return self.refresh(replica, index);
         }
@@ -250,6 +250,8 @@ impl Session {
         let out = self.outbox.take(max);
         if !out.is_empty() {
             self.clock.sent(self.now);
+            // Where nothing is to be answered, taking bytes is all that can be asked of the other side.
+            self.note_waiting(self.in_flight.is_empty() && self.probes.is_empty());
         }
         out
     }
@@ -317,14 +319,14 @@ impl Session {
     }
 
     /// Receipts are new or newer: this device's own, and those that came by other sessions.
-    pub fn receipts_changed(&mut self, replica: &dyn Replica, project: &ProjectId, keys: &[ReceiptKey]) {
+    pub fn receipts_changed(&mut self, project: &ProjectId, keys: &[ReceiptKey]) {
         let Some(index) = self.index_of(project).filter(|_| !self.ended) else { return };
         if let Some(shared) = self.projects.get_mut(index)
             && shared.receipts.theirs.is_some()
         {
             shared.receipts.due.extend(keys);
+            shared.cover_due = true;
         }
-        let _ = replica;
     }
 
     /// Tells the other side that its request to join was not granted, and why.
@@ -334,12 +336,10 @@ impl Session {
         }
     }
 
-    /// Leave once both sides hold the same and have each other's receipts.
-    pub fn goodbye(&mut self, replica: &dyn Replica) {
+    /// Leave once both sides hold the same and have each other's receipts of it. Where a receipt does not come,
+    /// [`limits::GOODBYE_TIME`] ends the wait.
+    pub fn goodbye(&mut self) {
         self.leaving = true;
-        for index in 0..self.projects.len() {
-            self.check_cover(replica, index);
-        }
     }
 
     /// Ends the session now; the other side is told why.

@@ -1,5 +1,7 @@
 //! What came from the other side: frames, messages, and what each message is taken as.
 
+use std::collections::btree_map::Entry;
+
 use ayni_log::ids::LogKind;
 
 use crate::action::{Action, Arrived, Token};
@@ -54,9 +56,9 @@ impl Session {
                 let index = self.common(project)?;
                 return self.on_news(replica, index, kind, &entries);
             }
-            Message::Missing { project, log, length, .. } => {
+            Message::Missing { project, log, length, hash } => {
                 let index = self.common(project)?;
-                self.on_missing(replica, index, &log, length);
+                self.on_missing(replica, index, &log, &Mark { length, hash, bytes: 0 });
             }
             Message::Probe { project, id, log, points } => {
                 let index = self.common(project)?;
@@ -119,8 +121,8 @@ impl Session {
             theirs.learn(log, Some(&before), end);
         }
         side.pending.add(count, size);
-        shared.level = false;
-        shared.covered = false;
+        *side.coming.entry(log).or_default() += 1;
+        shared.uncover();
         self.arrivals_bytes = self.arrivals_bytes.saturating_add(frame_bytes);
         self.arrivals.insert(number, Arrival { index, log, end, entries: count, size, frame_bytes });
         let project = log.project;
@@ -133,9 +135,15 @@ impl Session {
     pub(super) fn answer(&mut self, token: Token) -> Option<Arrival> {
         let arrival = self.arrivals.remove(&token.0)?;
         self.arrivals_bytes = self.arrivals_bytes.saturating_sub(arrival.frame_bytes);
-        let pending = &mut self.projects[arrival.index].side_mut(arrival.log.kind).pending;
-        pending.entries = pending.entries.saturating_sub(arrival.entries);
-        pending.bytes = pending.bytes.saturating_sub(arrival.size);
+        let side = self.projects[arrival.index].side_mut(arrival.log.kind);
+        side.pending.entries = side.pending.entries.saturating_sub(arrival.entries);
+        side.pending.bytes = side.pending.bytes.saturating_sub(arrival.size);
+        if let Entry::Occupied(mut coming) = side.coming.entry(arrival.log) {
+            *coming.get_mut() -= 1;
+            if *coming.get() == 0 {
+                coming.remove();
+            }
+        }
         (!self.ended).then_some(arrival)
     }
 
@@ -178,7 +186,8 @@ impl Session {
             LogKind::Data => self.check_level(flown.index),
             LogKind::Control => {
                 // The other side may have learned of authors that it did not know before.
-                for lane in shared.data.lanes.values_mut().filter(|lane| lane.state == LaneState::AuthorUnknown) {
+                let lanes = shared.control.lanes.values_mut().chain(shared.data.lanes.values_mut());
+                for lane in lanes.filter(|lane| lane.state == LaneState::AuthorUnknown) {
                     lane.state = LaneState::Sending;
                 }
                 self.refresh(replica, flown.index);

@@ -26,7 +26,7 @@ impl Session {
                 break;
             }
         }
-        self.push_goodbye();
+        self.push_goodbye(replica);
         self.note_waiting(false);
     }
 
@@ -55,10 +55,12 @@ impl Session {
                 let (may, project, number) = (shared.may(kind), shared.project, shared.number);
                 let side = shared.side_mut(kind);
                 let branches = std::mem::take(&mut side.news);
-                let tips: Vec<_> = branches.into_iter().filter_map(|branch| replica.tip(&project, branch)).collect();
-                for tip in &tips {
-                    side.told.insert(tip.log, (tip.length, tip.hash));
-                }
+                let mut tips: Vec<_> =
+                    branches.into_iter().filter_map(|branch| replica.tip(&project, branch)).collect();
+                tips.retain(|tip| {
+                    let now = (tip.length, tip.hash);
+                    side.told.insert(tip.log, now) != Some(now)
+                });
                 for page in tips.chunks(limits::BRANCHES_PER_FRAME).filter(|_| may) {
                     let entries = page.iter().map(entry_of).collect();
                     self.push(&Message::News { project: number, kind, entries });
@@ -218,7 +220,7 @@ impl Session {
             return None;
         };
         let start = lane.next;
-        let end = Mark { length: segment.length, hash: segment.hash, bytes: segment.total_bytes };
+        let end = Mark { length: segment.length, hash: segment.hash, bytes: start.bytes.saturating_add(segment.size) };
         lane.next = end;
         if end.length > lane.target.length {
             lane.target = BranchTip { length: end.length, hash: end.hash, bytes: end.bytes, ..lane.target };
@@ -241,8 +243,7 @@ impl Session {
             },
             bytes: segment.bytes,
         };
-        shared.level = false;
-        shared.covered = false;
+        shared.uncover();
         self.in_flight.insert(self.segments_sent, flown);
         self.segments_sent += 1;
         self.in_flight_bytes = self.in_flight_bytes.saturating_add(frame_bytes);
@@ -250,12 +251,12 @@ impl Session {
     }
 
     /// Says goodbye when all is said: on this side's own wish, or in answer to the other's.
-    fn push_goodbye(&mut self) {
+    fn push_goodbye(&mut self, replica: &dyn Replica) {
         if self.goodbye_sent || self.ended {
             return;
         }
         let quiet = self.in_flight.is_empty() && self.arrivals.is_empty() && self.acks.is_empty();
-        let may_leave = quiet && (self.goodbye_received || (self.leaving && self.is_settled()));
+        let may_leave = quiet && (self.goodbye_received || (self.leaving && self.is_settled(replica)));
         if !may_leave {
             return;
         }
@@ -266,14 +267,17 @@ impl Session {
         }
     }
 
-    /// Whether nothing is left to wait for: all projects settled, receipts exchanged, and the other side's own receipt
-    /// either covering all or too long in coming.
-    fn is_settled(&mut self) -> bool {
+    /// Whether nothing is left to wait for: all projects settled, receipts exchanged, and each side's own receipt either
+    /// covering all that is here or too long in coming.
+    fn is_settled(&mut self, replica: &dyn Replica) -> bool {
+        for index in 0..self.projects.len() {
+            self.check_cover(replica, index);
+        }
         let mut covered = true;
         let settled = self.tasks.is_empty()
             && self.projects.iter().all(|shared| {
                 let receipts = &shared.receipts;
-                covered &= shared.covered || !shared.level;
+                covered &= (shared.covered_here && shared.covered_there) || !shared.level;
                 shared.settled() && (!shared.level || (receipts.theirs.is_some() && receipts.due.is_empty()))
             });
         if !settled {

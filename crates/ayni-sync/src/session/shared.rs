@@ -26,7 +26,7 @@ pub(super) struct Shared {
     pub(super) standing: Option<Standing>,
     pub(super) theirs: Option<Summary>,
     pub(super) join_sent: bool,
-    pub(super) join_received: bool,
+    pub(super) joins_received: u8,
     pub(super) told_not_admitted: bool,
     pub(super) control: Exchange,
     pub(super) data: Exchange,
@@ -34,8 +34,12 @@ pub(super) struct Shared {
     /// A plan is to be sent before the next segment.
     pub(super) plan_due: bool,
     pub(super) level: bool,
-    /// The other side's own receipt covers all that this side holds.
-    pub(super) covered: bool,
+    /// This device's own receipt covers all that is here, as far as was looked.
+    pub(super) covered_here: bool,
+    /// The other side's own receipt covers all that is here, as far as was looked.
+    pub(super) covered_there: bool,
+    /// Receipts or what they are to cover have changed since that was looked at.
+    pub(super) cover_due: bool,
     pub(super) received: Amount,
     pub(super) sent: Amount,
     /// What the other side says is left for it to send.
@@ -53,14 +57,16 @@ impl Shared {
             standing: None,
             theirs: None,
             join_sent: false,
-            join_received: false,
+            joins_received: 0,
             told_not_admitted: false,
             control: Exchange::default(),
             data: Exchange::default(),
             receipts: Receipts::default(),
             plan_due: false,
             level: false,
-            covered: false,
+            covered_here: false,
+            covered_there: false,
+            cover_due: true,
             received: Amount::default(),
             sent: Amount::default(),
             left_there: Amount::default(),
@@ -108,11 +114,32 @@ impl Shared {
         self.level || (self.control.is_level() && !self.mutual() && !waits_to_join)
     }
 
+    /// Entries are on their way: it is not level, and no receipt covers them.
+    pub(super) fn uncover(&mut self) {
+        self.level = false;
+        self.covered_here = false;
+        self.covered_there = false;
+        self.cover_due = true;
+    }
+
+    /// A new request to join, in place of one that was made before.
+    pub(super) fn ask_anew(&mut self, join: Option<Vec<u8>>) {
+        self.join_sent = false;
+        self.told_not_admitted = false;
+        self.join = join;
+    }
+
     /// Forgets all about data logs and receipts: one of the two is no longer admitted, or not yet.
     pub(super) fn withdraw(&mut self) {
-        self.data = Exchange { in_flight: self.data.in_flight, pending: self.data.pending, ..Exchange::default() };
+        self.data.reset();
         self.receipts = Receipts::default();
         self.level = false;
+    }
+
+    /// Forgets control logs too: one of the two has refused the project.
+    pub(super) fn withdraw_all(&mut self) {
+        self.control.reset();
+        self.withdraw();
     }
 
     /// What this side still has to read and send.
@@ -157,6 +184,8 @@ pub(super) struct Exchange {
     pub(super) told: BTreeMap<LogName, (u64, Hash)>,
     /// Branches to be named in the next news.
     pub(super) news: BTreeSet<BranchId>,
+    /// Segments of each log that arrived and are not stored: the acknowledgement will tell the other side.
+    pub(super) coming: BTreeMap<LogName, u64>,
     /// Sent, not acknowledged.
     pub(super) in_flight: Amount,
     /// Arrived, not stored.
@@ -164,6 +193,12 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// Begins anew; what is on its way is still accounted for.
+    fn reset(&mut self) {
+        let coming = std::mem::take(&mut self.coming);
+        *self = Self { in_flight: self.in_flight, pending: self.pending, coming, ..Self::default() };
+    }
+
     /// Both hold the same, as far as this side knows.
     pub(super) fn is_level(&self) -> bool {
         self.theirs.is_some()

@@ -60,7 +60,8 @@ impl Session {
         }
         at(self.inbox.unfinished_since().map(|since| since.saturating_add(limits::FRAME_TIME)));
         at(clock.stalled.map(|since| since.saturating_add(limits::STALL_TIME)));
-        at(self.settled_since.filter(|_| !self.goodbye_sent).map(|since| since.saturating_add(limits::GOODBYE_TIME)));
+        let patience = self.settled_since.map(|since| since.saturating_add(limits::GOODBYE_TIME));
+        at(patience.filter(|time| !self.goodbye_sent && *time > self.now));
         let lanes =
             self.projects.iter().flat_map(|shared| shared.control.lanes.values().chain(shared.data.lanes.values()));
         at(lanes.map(|lane| lane.not_before).filter(|time| *time > self.now).min());

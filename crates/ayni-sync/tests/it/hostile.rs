@@ -161,7 +161,7 @@ fn a_device_that_cannot_prove_itself_is_told_nothing_more() {
     attack.say(&Message::Hello(hello));
     attack.assert_ended(CloseCode::Proof);
     let kinds: Vec<_> = messages(&attack.heard).iter().map(Message::kind).collect();
-    assert_eq!(kinds, [Kind::Hello, Kind::Close]);
+    assert_eq!(kinds, [Kind::Close]);
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn who_falls_silent_is_given_up_and_who_is_idle_is_not() {
         world.round();
     }
     world.assert_level();
-    assert!(world.links[link].ends[0].count(Kind::Ping) > 50);
+    assert!(world.links[link].ends[0].count(Kind::Ping) >= 40);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Devices meet, and both end up with everything.
 
 use ayni_log::ids::LogKind;
+use ayni_sync::message::Message;
 use ayni_sync::{Action, Amount, Offer};
 
 use crate::toy::project_id;
@@ -200,8 +201,7 @@ fn goodbye_waits_until_both_hold_the_same_and_have_receipts() {
     world.write(0, 100, "from a");
     world.write(1, 100, "from b");
     let link = world.connect(0, 1);
-    let device = &world.devices[0];
-    world.links[link].ends[0].session.goodbye(device);
+    world.links[link].ends[0].session.goodbye();
     world.settle();
     world.assert_same();
     for end in &world.links[link].ends {
@@ -223,8 +223,7 @@ fn goodbye_does_not_wait_for_ever_for_a_device_that_gives_no_receipt() {
     }
     let link = world.connect(0, 1);
     world.round();
-    let device = &world.devices[0];
-    world.links[link].ends[0].session.goodbye(device);
+    world.links[link].ends[0].session.goodbye();
     for _ in 0..3 {
         world.links[link].ends.iter_mut().for_each(|end| while end.session.poll_action().is_some() {});
         world.now += 1_500;
@@ -262,4 +261,43 @@ fn the_window_bounds_what_either_side_holds() {
     world.assert_same();
     world.assert_level();
     assert!(world.links[link].ends[0].most_held <= ayni_sync::limits::SEND_BUFFER as u64 + frame);
+}
+
+#[test]
+fn control_logs_come_first_and_whole() {
+    let mut world = World::new(2);
+    world.chunk = 300;
+    world.write(0, 20, "a");
+    world.devices[0].write(project_id(1), LogKind::Control, (0..30u8).map(|n| vec![n; 20]));
+    world.devices[1].write(project_id(1), LogKind::Control, (0..50u8).map(|n| vec![n; 20]));
+    world.connect(0, 1);
+    world.settle();
+    world.assert_same();
+    for end in &world.links[0].ends {
+        let kinds = end.said().into_iter().filter_map(|message| match message {
+            Message::Frontier { kind, .. } => Some(kind),
+            Message::Segment { segment, .. } => Some(segment.log.kind),
+            _ => None,
+        });
+        assert!(kinds.is_sorted());
+    }
+}
+
+#[test]
+fn a_commit_costs_by_the_branches_that_changed_not_by_all() {
+    let mut world = World::new(2);
+    for number in 0..200 {
+        world.devices[0].store = ayni_log::ids::StoreId([number; 16]);
+        world.devices[0].write_data(project_id(1), 3, "an incarnation");
+    }
+    let link = world.connect(0, 1);
+    world.settle();
+    world.assert_level();
+    let branch = world.devices[0].write_data(project_id(1), 1, "new");
+    let device = &world.devices[0];
+    device.frontiers_read.set(0);
+    let session = &mut world.links[link].ends[0].session;
+    session.advanced(device, &project_id(1), &[branch], world.now);
+    assert!(!session.poll_send(device, 1 << 20).is_empty());
+    assert_eq!(device.frontiers_read.get(), 0);
 }

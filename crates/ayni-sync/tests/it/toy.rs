@@ -1,5 +1,6 @@
 //! A toy database: branches of opaque entries, membership read off control entries, a checkpoint at every fourth entry.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ayni_log::entry::seed_of;
@@ -67,6 +68,8 @@ pub(crate) struct Toy {
     pub(crate) store: StoreId,
     pub(crate) projects: BTreeMap<ProjectId, Project>,
     pub(crate) next_branch: u64,
+    /// How often the whole frontier was read.
+    pub(crate) frontiers_read: Cell<u64>,
     /// Entries stored that were not held before.
     pub(crate) gained: u64,
 }
@@ -82,6 +85,7 @@ impl Toy {
             store: StoreId([number; 16]),
             projects: BTreeMap::new(),
             next_branch: 0,
+            frontiers_read: Cell::new(0),
             gained: 0,
         }
     }
@@ -149,10 +153,6 @@ impl Toy {
 
     pub(crate) fn digest(&self, project: ProjectId) -> (Hash, Hash) {
         (digest(&self.frontier(&project, LogKind::Control)), digest(&self.frontier(&project, LogKind::Data)))
-    }
-
-    pub(crate) fn entries(&self, project: ProjectId) -> u64 {
-        self.projects[&project].branches.values().map(Branch::length).sum()
     }
 
     pub(crate) fn bytes(&self, project: ProjectId, kind: LogKind) -> u64 {
@@ -238,6 +238,7 @@ impl Toy {
 
 impl Replica for Toy {
     fn frontier(&self, project: &ProjectId, kind: LogKind) -> Vec<BranchTip> {
+        self.frontiers_read.set(self.frontiers_read.get() + 1);
         let Some(project) = self.projects.get(project) else { return Vec::new() };
         let of_kind = project.branches.iter().filter(|(_, branch)| branch.log.kind == kind);
         of_kind.map(|(id, branch)| tip_of(*id, branch)).collect()
@@ -248,8 +249,9 @@ impl Replica for Toy {
     }
 
     fn branches(&self, log: &LogName) -> Vec<BranchTip> {
-        let frontier = self.frontier(&log.project, log.kind);
-        frontier.into_iter().filter(|tip| tip.log == *log).collect()
+        let Some(project) = self.projects.get(&log.project) else { return Vec::new() };
+        let of_log = project.branches.iter().filter(|(_, branch)| branch.log == *log);
+        of_log.map(|(id, branch)| tip_of(*id, branch)).collect()
     }
 
     fn hash_at(&self, project: &ProjectId, branch: BranchId, position: u64) -> Option<Hash> {
@@ -268,7 +270,8 @@ impl Replica for Toy {
         let hash = held.hash_after(length);
         let signature = sign(&held.log.device, &hash);
         let bytes = encode_segment(&held.log, from, entries.iter().map(|entry| (entry.as_slice(), None)), &signature);
-        Some(SegmentBytes { length, hash, total_bytes: self.bytes_at(project, branch, length)?, bytes })
+        let size = entries.iter().map(|entry| entry.len() as u64).sum();
+        Some(SegmentBytes { length, hash, size, bytes })
     }
 
     fn standing(&self, project: &ProjectId, device: &DeviceId) -> Standing {

@@ -84,7 +84,6 @@ pub(crate) struct World {
     /// Devices that answer no store.
     pub(crate) holding: BTreeSet<usize>,
     pub(crate) watch: Option<ProjectId>,
-    pub(crate) join: Vec<u8>,
     pub(crate) admits: bool,
 }
 
@@ -116,7 +115,6 @@ impl World {
             chunk: usize::MAX,
             holding: BTreeSet::new(),
             watch: None,
-            join: Vec::new(),
             admits: false,
         };
         world.found(project_id(1));
@@ -190,7 +188,7 @@ impl World {
     fn receipts_changed(&mut self, device: usize, project: ProjectId, key: ReceiptKey) {
         for end in self.links.iter_mut().filter(|link| !link.cut).flat_map(|link| &mut link.ends) {
             if end.device == device {
-                end.session.receipts_changed(&self.devices[device], &project, &[key]);
+                end.session.receipts_changed(&project, &[key]);
             }
         }
     }
