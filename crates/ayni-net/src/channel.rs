@@ -19,7 +19,7 @@ use tracing::debug;
 
 use crate::{
     CloseReason, Link, LinkInfo, Peers, TransportId, Waker,
-    endpoint::{Code, Open, Run, ended},
+    connection::{Code, Open, Run, ended},
     limits,
 };
 

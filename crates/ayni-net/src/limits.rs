@@ -26,6 +26,10 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const MAX_DIALS: usize = 16;
 /// Time for a dial, until the other side has accepted the channel.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
+/// Time for a dial by the first of several ways (by router and by wire), before the next is tried.
+pub const FIRST_WAY_TIMEOUT: Duration = Duration::from_secs(3);
+/// Interfaces whose IPv6 link-local address is listened on.
+pub const MAX_WIRES: usize = 8;
 /// How long a peer's connection waits for our own dial to that peer to succeed, when ours would win.
 pub const HOLD: Duration = Duration::from_secs(1);
 /// Peers known by discovery at once.

@@ -74,9 +74,6 @@ impl Lan {
         &self.hosts
     }
 
-    pub(crate) fn host_mut(&mut self, n: usize) -> &mut Host {
-        &mut self.hosts[n]
-    }
 
     /// Starts capturing what leaves each host.
     pub(crate) fn capture(&mut self, folder: &Path) {
