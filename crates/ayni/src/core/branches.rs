@@ -81,16 +81,6 @@ pub(crate) struct Branches {
     by_log: BTreeMap<LogId, Vec<BranchRow>>,
 }
 
-/// What an entry refers to, as far as it is here.
-pub(crate) enum Resolved {
-    /// All of it: the keys of its parents, ascending.
-    Here(Vec<EntryKey>),
-    /// Some of it has not come yet.
-    Waits,
-    /// It can never have effect: a reference that leads nowhere.
-    Never,
-}
-
 impl Branches {
     pub(crate) fn insert(&mut self, branch: Branch) {
         let rows = self.by_log.entry(branch.tip.id()).or_default();
@@ -212,19 +202,15 @@ impl Branches {
         Ok(true)
     }
 
-    /// What an entry's subject refers to.
-    pub(crate) fn resolve(&self, row: BranchRow, position: u64, subject: &Subject) -> Resolved {
-        let Subject::Edit { parents } = subject else { return Resolved::Here(Vec::new()) };
-        let mut keys = Vec::with_capacity(parents.len());
-        for parent in parents {
-            match self.resolve_reference(row, position, parent) {
-                Some(key) => keys.push(key),
-                None => return Resolved::Never,
-            }
-        }
+    /// The keys of the parents that an entry names, ascending; `None` for a reference that leads nowhere: then the entry
+    /// never has effect.
+    pub(crate) fn resolve(&self, row: BranchRow, position: u64, subject: &Subject) -> Option<Vec<EntryKey>> {
+        let Subject::Edit { parents } = subject else { return Some(Vec::new()) };
+        let resolved = parents.iter().map(|parent| self.resolve_reference(row, position, parent));
+        let mut keys = resolved.collect::<Option<Vec<_>>>()?;
         keys.sort_unstable();
         keys.dedup();
-        Resolved::Here(keys)
+        Some(keys)
     }
 
     fn resolve_reference(&self, row: BranchRow, position: u64, reference: &Reference) -> Option<EntryKey> {

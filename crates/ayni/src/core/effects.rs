@@ -13,7 +13,6 @@ use ayni_log::header::{BodyV1, Header, Subject, document_id};
 use ayni_log::ids::Hash;
 use ayni_store::{BranchRow, CollectionRow, DocumentRow, EntryKey, Snapshot, Write, entry_place};
 
-use crate::core::branches::Resolved;
 use crate::core::documents::Documents;
 use crate::core::state::State;
 use crate::error::Error;
@@ -114,7 +113,7 @@ impl Commit<'_> {
         placed: &BTreeMap<u64, DocumentRow>,
     ) -> Result<Option<DocumentRow>, Error> {
         let Some(body) = entry.header.v1() else { return Ok(None) };
-        let Resolved::Here(parents) = state.branches.resolve(self.row, entry.position, &body.subject) else {
+        let Some(parents) = state.branches.resolve(self.row, entry.position, &body.subject) else {
             return Ok(None);
         };
         let version = self.version(state, entry, body, parents)?;
@@ -283,9 +282,6 @@ fn load_version(store: &Snapshot<'_>, state: &mut State, key: EntryKey) -> Resul
 }
 
 fn parents_of(state: &State, row: BranchRow, position: u64, header: &Header) -> Vec<EntryKey> {
-    match header.v1().map(|body| state.branches.resolve(row, position, &body.subject)) {
-        Some(Resolved::Here(parents)) => parents,
-        _ => Vec::new(),
-    }
+    let body = header.v1();
+    body.and_then(|body| state.branches.resolve(row, position, &body.subject)).unwrap_or_default()
 }
-
