@@ -158,12 +158,6 @@ impl Admitted {
         Self(device)
     }
 
-    /// Admits whom a test wants admitted.
-    #[cfg(feature = "testing")]
-    pub fn for_testing(device: DeviceId) -> Self {
-        Self::new(device)
-    }
-
     /// The device.
     pub fn device(&self) -> DeviceId {
         self.0

@@ -16,7 +16,7 @@ use ayni_log::write::{Draft, WriteError};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use log_support::{Author, EPOCH, PROJECT, TIME, create, edit, opening, outgoing, outgoing_without};
+use log_support::{Author, EPOCH, TIME, create, edit, opening, outgoing, outgoing_without, project};
 
 /// Sends segments through their bytes to a device that holds `tip`: what it then holds.
 fn receive(
@@ -29,7 +29,7 @@ fn receive(
     for segment in segments {
         let bytes = outgoing(segment).encode();
         assert!(bytes.len() <= MAX_SEGMENT_BYTES);
-        let (verified, next) = author.verify(Segment::decode(&bytes, PROJECT).unwrap(), &tip).unwrap();
+        let (verified, next) = author.verify(Segment::decode(&bytes, project()).unwrap(), &tip).unwrap();
         held.push(verified);
         tip = Tip::decode(&next.encode()).unwrap();
         assert_eq!(tip, next);
@@ -110,7 +110,7 @@ fn a_segment_with_any_bit_changed_is_refused() {
         for bit in 0..bytes.len() * 8 {
             let mut changed = bytes.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(changed) = Segment::decode(&changed, PROJECT) {
+            if let Ok(changed) = Segment::decode(&changed, project()) {
                 assert!(author.verify(changed, &author.empty()).is_err(), "bit {bit} of {}", bytes.len() * 8);
             }
         }
@@ -216,7 +216,7 @@ fn a_log_verifies_without_its_payloads_and_each_can_come_later() {
     let author = Author::of_data(1);
     let (segments, whole) = author.log_of(40);
     let lacking = outgoing_without(&segments[0], |position| position % 3 == 0).encode();
-    let (held, tip) = author.verify(Segment::decode(&lacking, PROJECT).unwrap(), &author.empty()).unwrap();
+    let (held, tip) = author.verify(Segment::decode(&lacking, project()).unwrap(), &author.empty()).unwrap();
     assert_eq!(tip, whole);
 
     let filled = held.entries.iter().zip(&segments[0].entries).map(|(entry, sent)| {
@@ -248,7 +248,7 @@ fn an_entry_of_an_unknown_version_is_chained_and_passed_on_and_the_log_goes_on_a
     let entries = vec![WireEntry { header: unknown.encode_beside_payload(), payload: Some(payload) }];
     let bytes = Segment { log: author.name, start: 2, entries, signature }.encode();
 
-    let (verified, tip) = author.verify(Segment::decode(&bytes, PROJECT).unwrap(), &tip).unwrap();
+    let (verified, tip) = author.verify(Segment::decode(&bytes, project()).unwrap(), &tip).unwrap();
     assert_eq!(outgoing(&verified).encode(), bytes);
     assert_eq!(verified.entries[0].header.v1(), None);
     let (later, tip) = author.write(&tip, vec![create(3), edit(b"later")]).unwrap();
