@@ -4,6 +4,13 @@
 //! judged. It does no I/O and knows no clock: bytes, times and random bytes are given to it.
 
 pub mod codec;
+pub mod entry;
 pub mod header;
 pub mod ids;
 pub mod limits;
+pub mod membership;
+pub mod seal;
+pub mod segment;
+pub mod sign;
+pub mod tip;
+pub mod write;
