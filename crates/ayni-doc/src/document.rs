@@ -7,7 +7,7 @@ use crate::change::Change;
 use crate::conflict::Conflict;
 use crate::operation::Operation;
 use crate::path::Path;
-use crate::state::{Elements, Gathered, Node, Sum, Values};
+use crate::state::{Gathered, Node, Sum, Values};
 use crate::value::{Map, Value};
 use crate::value_codec::tag;
 use crate::version::{EntryKey, Version};
@@ -75,8 +75,8 @@ impl Document {
     /// Takes in a version that has seen all before it (its parents are the heads), or one without effect: the common case,
     /// which needs no graph. The result is what [`crate::merge`] makes of all versions.
     ///
-    /// Returns `false`, and leaves the document as it was, where it must be merged from nothing: the version is concurrent
-    /// to another, or it adds to a field in which something else stands.
+    /// Returns `false`, and leaves the document as it was, where the version is concurrent to another: then the document
+    /// must be merged from nothing.
     pub fn advance(&mut self, version: &Version) -> bool {
         let Some(change) = &version.change else { return true };
         if !self.are_heads(&version.parents) {
@@ -85,8 +85,9 @@ impl Document {
         match change {
             Change::Delete => self.present = false,
             Change::Edit(operations) => {
-                if !self.apply(operations) {
-                    return false;
+                operations.iter().for_each(|operation| self.root.apply(operation));
+                if self.contested {
+                    self.contested = self.root.settle(false);
                 }
                 self.present = true;
             }
@@ -150,25 +151,6 @@ impl Document {
         sorted.dedup();
         self.heads == sorted
     }
-
-    /// Applies operations that have seen all that is here; `false`, and nothing done, if they need a merge.
-    fn apply(&mut self, operations: &[Operation]) -> bool {
-        let may_fail = |operation: &Operation| !matches!(operation, Operation::Set { .. } | Operation::Unset { .. });
-        let done = if self.root.gathers() || operations.iter().any(may_fail) {
-            let mut root = self.root.clone();
-            let done = operations.iter().all(|operation| root.apply(operation));
-            if done {
-                self.root = root;
-            }
-            done
-        } else {
-            operations.iter().all(|operation| self.root.apply(operation))
-        };
-        if done && self.contested {
-            self.contested = self.root.settle(false);
-        }
-        done
-    }
 }
 
 /// Reads version and flags, and the tag of the map that follows.
@@ -196,92 +178,83 @@ fn decode_heads(bytes: &[u8]) -> Result<Vec<EntryKey>, DecodeError> {
     Ok(heads)
 }
 
-/// Operations that have seen everything that stands in the tree.
+/// Operations that have seen everything that stands in the tree: they replace all that they overlap, save what they add to.
 impl Node {
-    /// Applies one; `false` if the result would overlap something of which no stamp was kept.
-    fn apply(&mut self, operation: &Operation) -> bool {
+    fn apply(&mut self, operation: &Operation) {
         match operation {
             Operation::Set { path, value, .. } => self.replace(path.names(), Some(value)),
             Operation::Unset { path } => self.replace(path.names(), None),
-            Operation::Add { path, amount } => self.gather(path, |node| node.add(*amount)),
-            Operation::Insert { path, element } => self.gather(path, |node| node.put_element(element, true)),
-            Operation::Remove { path, element } => self.gather(path, |node| node.put_element(element, false)),
-            Operation::List { .. } | Operation::Text { .. } => true,
+            Operation::Add { path, amount } => self.cleared_to(path).add(*amount),
+            Operation::Insert { path, element } => self.cleared_to(path).put_element(element, true),
+            Operation::Remove { path, element } => self.cleared_to(path).put_element(element, false),
+            Operation::List { .. } | Operation::Text { .. } => {}
         }
     }
 
-    fn replace(&mut self, names: &[Box<str>], value: Option<&Value>) -> bool {
-        let Some((name, rest)) = names.split_first() else { return false };
+    fn replace(&mut self, names: &[Box<str>], value: Option<&Value>) {
+        let Some((name, rest)) = names.split_first() else { return };
         if rest.is_empty() {
             match (value, self.children.get_mut(name)) {
                 (Some(value), Some(node)) => *node = Self::from_value(value),
                 (Some(value), None) => drop(self.children.insert(name.clone(), Self::from_value(value))),
                 (None, _) => drop(self.children.remove(name)),
             }
-            return true;
+            return;
         }
-        let child = match value {
-            Some(_) => self.children.entry(name.clone()).or_default(),
-            None => match self.children.get_mut(name) {
-                Some(child) => child,
-                None => return true,
-            },
+        let child = match (value, self.children.get_mut(name)) {
+            (_, Some(child)) => child,
+            (Some(_), None) => self.children.entry(name.clone()).or_default(),
+            (None, None) => return,
         };
-        child.values = Values::None;
-        let done = child.gathered.is_none() && child.replace(rest, value);
+        child.clear_own();
+        child.replace(rest, value);
         if child.is_empty() {
             self.children.remove(name);
         }
-        done
     }
 
-    /// Does `act` at the path, whose single values above it are replaced.
-    fn gather(&mut self, path: &Path, act: impl FnOnce(&mut Self) -> bool) -> bool {
-        let Some((last, above)) = path.names().split_last() else { return false };
-        let mut node = self;
-        for name in above {
-            node = node.children.entry(name.clone()).or_default();
-            node.values = Values::None;
-            if node.gathered.is_some() {
-                return false;
+    /// The node at a path, made if need be, with nothing left that stands above it.
+    fn cleared_to(&mut self, path: &Path) -> &mut Self {
+        path.names().iter().fold(self, |node, name| {
+            node.clear_own();
+            node.children.entry(name.clone()).or_default()
+        })
+    }
+
+    fn clear_own(&mut self) {
+        self.values = Values::None;
+        self.gathered = None;
+    }
+
+    fn add(&mut self, amount: i64) {
+        self.children.clear();
+        match &mut self.values {
+            Values::Stamped(candidates) => {
+                candidates.retain(|one| one.value.as_ref().is_some_and(|value| value.as_int().is_some()));
+                if candidates.is_empty() {
+                    self.values = Values::None;
+                }
             }
-        }
-        act(node.children.entry(last.clone()).or_default())
-    }
-
-    fn add(&mut self, amount: i64) -> bool {
-        let base = match &self.values {
-            Values::None => true,
-            Values::Plain(value) => value.as_int().is_some(),
-            Values::Stamped(_) => false,
-        };
-        if !base || !self.children.is_empty() || self.elements().is_some() {
-            return false;
+            Values::Plain(Value::Int(_)) | Values::None => {}
+            Values::Plain(_) => self.values = Values::None,
         }
         let gathered = self.gathered.get_or_insert_default();
         let total = gathered.sum.as_ref().map_or(0, |sum| sum.total).saturating_add(i128::from(amount));
-        gathered.sum = Some(Sum { total, stamp: None });
-        true
+        **gathered = Gathered { sum: Some(Sum { total, stamp: None }), elements: None };
     }
 
-    fn put_element(&mut self, element: &Value, insert: bool) -> bool {
+    fn put_element(&mut self, element: &Value, insert: bool) {
+        self.children.clear();
+        self.values = Values::None;
         let gathered = self.gathered.get_or_insert_default();
-        if !matches!(self.values, Values::None) || !self.children.is_empty() || gathered.sum.is_some() {
-            return false;
-        }
-        let Gathered { elements, .. } = &mut **gathered;
-        let elements = elements.get_or_insert_with(|| Elements { present: Default::default(), stamp: None });
+        gathered.sum = None;
+        let elements = gathered.elements.get_or_insert_default();
+        elements.stamp = None;
         let bytes = element.to_bytes();
         if insert {
             elements.present.insert(bytes, element.clone());
         } else {
             elements.present.remove(&bytes);
         }
-        true
-    }
-
-    /// Whether a sum or set stands here or below.
-    fn gathers(&self) -> bool {
-        self.gathered.is_some() || self.children.values().any(Self::gathers)
     }
 }

@@ -100,18 +100,13 @@ impl Geometry {
         }
     }
 
-    pub(crate) fn each_position(&self, visit: &mut impl FnMut(&Position)) {
+    pub(crate) fn each_position(&self, visit: &mut dyn FnMut(&Position)) {
         match self {
             Self::Point(position) => visit(position),
             Self::MultiPoint(line) | Self::LineString(line) => line.iter().for_each(visit),
             Self::MultiLineString(lines) | Self::Polygon(lines) => lines.iter().flatten().for_each(visit),
             Self::MultiPolygon(areas) => areas.iter().flatten().flatten().for_each(visit),
-            Self::Collection(members) => {
-                let visit: &mut dyn FnMut(&Position) = visit;
-                for member in members {
-                    member.each_position(&mut |position| visit(position));
-                }
-            }
+            Self::Collection(members) => members.iter().for_each(|member| member.each_position(visit)),
         }
     }
 }

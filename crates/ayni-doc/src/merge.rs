@@ -1,14 +1,9 @@
 //! Merging from nothing: what a set of versions makes, in whatever order it is given.
 //!
 //! A write is live unless a version that has seen it replaces it. Rather than asking of each pair of versions whether one
-//! has seen the other, each *place* (a path, or an element of a set) has two marks: "set as a whole" and "something was
-//! written below". Going from the newest versions to the oldest, each passes to its parents the marks of its own operations
-//! and those passed to it; so each learns which places were replaced by versions that have seen it, and its writes are live
-//! if none of those places concerns them.
-//!
-//! Marks are handled [`BLOCK`] at a time, so memory is 32 bytes a version whatever the graph, and each block goes only over
-//! the stretch of versions that it concerns. Time is linear in versions and parents for each block, and a document whose
-//! history touches a few dozen paths has one block.
+//! has seen the other, each *place* (a path, or an element of a set) has *marks* that say what an operation did to it.
+//! A write is replaced if a version that has seen its own made a mark that concerns it, which [`marks`] finds out for all
+//! writes at once: in time linear in the history where there is no concurrency, and in bounded memory in any graph.
 
 #![expect(clippy::indexing_slicing, reason = "all indices are of this module's own making")]
 
@@ -17,11 +12,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::change::Change;
 use crate::document::Document;
+use crate::graph::Graph;
+use crate::marks::{self, Concern, Made};
 use crate::operation::{Operation, SetKind};
 use crate::path::Path;
 use crate::state::{Candidate, Elements, Node, Sum, Values};
 use crate::value::Value;
-use crate::version::{EntryKey, Stamp, Version};
+use crate::version::{Stamp, Version};
 
 /// What `versions` make together, in whatever order they are given.
 ///
@@ -36,65 +33,6 @@ pub fn merge(versions: &[Version]) -> Document {
     }
     let replaced = plan.replaced(&graph);
     plan.build(&graph, &replaced)
-}
-
-/// Marks in a block: as many bits as four words have.
-const BLOCK: u32 = 256;
-type Marks = [u64; 4];
-
-/// The versions, parents before children, and who the parents are.
-struct Graph<'a> {
-    order: Vec<&'a Version>,
-    /// Where in `parents` those of each version begin; one more at the end.
-    starts: Vec<u32>,
-    /// Positions in `order`.
-    parents: Vec<u32>,
-}
-
-impl<'a> Graph<'a> {
-    fn new(versions: &'a [Version]) -> Self {
-        let mut by_key: Vec<(EntryKey, u32)> =
-            versions.iter().zip(0..).map(|(version, index)| (version.key, index)).collect();
-        by_key.sort_unstable();
-        assert!(by_key.is_sorted_by(|a, b| a.0 < b.0), "two versions have one key");
-        let index = |key: &EntryKey| match by_key.binary_search_by_key(key, |(key, _)| *key) {
-            Ok(found) => by_key[found].1,
-            Err(_) => panic!("a parent is not among the versions: whoever merges withholds versions that wait"),
-        };
-        let mut waiting = vec![0u32; versions.len()];
-        let mut edges = Vec::new();
-        for (child, version) in versions.iter().enumerate() {
-            edges.extend(version.parents.iter().map(|parent| (index(parent), child as u32)));
-            waiting[child] = version.parents.len() as u32;
-        }
-        edges.sort_unstable();
-        let mut order: Vec<u32> = (0..versions.len() as u32).filter(|index| waiting[*index as usize] == 0).collect();
-        let mut next = 0;
-        while let Some(&parent) = order.get(next) {
-            next += 1;
-            let first = edges.partition_point(|edge| edge.0 < parent);
-            for (_, child) in edges[first..].iter().take_while(|edge| edge.0 == parent) {
-                waiting[*child as usize] -= 1;
-                if waiting[*child as usize] == 0 {
-                    order.push(*child);
-                }
-            }
-        }
-        assert_eq!(order.len(), versions.len(), "the versions go in a circle");
-        let mut position = vec![0u32; versions.len()];
-        order.iter().zip(0..).for_each(|(index, at)| position[*index as usize] = at);
-        let mut starts = vec![0];
-        let mut parents = Vec::with_capacity(edges.len());
-        for child in &order {
-            parents.extend(versions[*child as usize].parents.iter().map(|key| position[index(key) as usize]));
-            starts.push(parents.len() as u32);
-        }
-        Self { order: order.iter().map(|index| &versions[*index as usize]).collect(), starts, parents }
-    }
-
-    fn parents(&self, position: usize) -> &[u32] {
-        &self.parents[self.starts[position] as usize..self.starts[position + 1] as usize]
-    }
 }
 
 /// A place that operations act on: a path, or an element of a set at a path.
@@ -132,26 +70,34 @@ enum What<'a> {
 /// deletes.
 const TOP: u32 = 0;
 
-/// The mark "set as a whole" of a place.
-const fn set_mark(place: u32) -> u32 {
-    place * 2
+/// What an operation did to a place, as far as it replaces writes.
+#[derive(Clone, Copy)]
+enum Did {
+    /// Set it as a whole.
+    Set = 0,
+    /// Wrote something below it.
+    Below = 1,
+    /// Added to it.
+    Add = 2,
+    /// Inserted into it or removed from it.
+    Element = 3,
 }
 
-/// The mark "something was written below" of a place.
-const fn below_mark(place: u32) -> u32 {
-    place * 2 + 1
+/// The mark that says so.
+const fn mark(place: u32, did: Did) -> u32 {
+    place * MARKS_PER_PLACE + did as u32
 }
 
-const EFFECT_MARK: u32 = set_mark(TOP);
-const DELETE_MARK: u32 = below_mark(TOP);
+const MARKS_PER_PLACE: u32 = 4;
+const EFFECT_MARK: u32 = mark(TOP, Did::Set);
+const DELETE_MARK: u32 = mark(TOP, Did::Below);
 
 /// All writes, and all marks that versions make.
 struct Plan<'a> {
     places: Vec<Place<'a>>,
     steps: HashMap<(u32, Step<'a>), u32>,
     writes: Vec<Write<'a>>,
-    /// Mark and the position of the version that makes it.
-    marks: Vec<(u32, u32)>,
+    marks: Vec<Made>,
     /// By mark: one more than the position of the version that last made it, while its operations are gone through
     /// backwards.
     made: Vec<u32>,
@@ -169,9 +115,9 @@ impl<'a> Plan<'a> {
     fn take(&mut self, position: u32, version: &'a Version) {
         let Some(change) = &version.change else { return };
         self.writes.push(Write { position, place: TOP, what: What::Effect });
-        self.marks.push((EFFECT_MARK, position));
+        self.marks.push(Made { mark: EFFECT_MARK, position });
         let operations = match change {
-            Change::Delete => return self.marks.push((DELETE_MARK, position)),
+            Change::Delete => return self.marks.push(Made { mark: DELETE_MARK, position }),
             Change::Edit(operations) => operations,
         };
         self.writes.push(Write { position, place: TOP, what: What::Edit });
@@ -191,18 +137,20 @@ impl<'a> Plan<'a> {
             Operation::Insert { element, .. } => (self.element(path, element), What::Element(element)),
             Operation::Remove { element, .. } => (self.element(path, element), What::Removal),
         };
-        let sets = !matches!(what, What::Amount(_));
+        let field = self.field(place, &what);
         self.write(position, place, what);
-        if sets {
-            self.make(set_mark(place), position);
+        match operation {
+            Operation::Add { .. } => self.make(mark(field, Did::Add), position),
+            Operation::Insert { .. } | Operation::Remove { .. } => {
+                self.make(mark(place, Did::Set), position);
+                self.make(mark(field, Did::Element), position);
+            }
+            _ => self.make(mark(place, Did::Set), position),
         }
-        let mut around = self.places[place as usize].around;
-        if matches!(operation, Operation::Insert { .. } | Operation::Remove { .. }) {
-            around = self.places[around as usize].around;
-        }
+        let mut around = self.around(field);
         while around != TOP {
-            self.make(below_mark(around), position);
-            around = self.places[around as usize].around;
+            self.make(mark(around, Did::Below), position);
+            around = self.around(around);
         }
     }
 
@@ -227,14 +175,40 @@ impl<'a> Plan<'a> {
 
     /// The marks that replace a write if a version that has seen it makes them.
     fn concerns(&self, write: &Write<'_>) -> impl Iterator<Item = u32> {
-        let below = match write.what {
-            What::Effect => Some(EFFECT_MARK),
-            What::Edit => Some(DELETE_MARK),
-            What::Value(..) => Some(below_mark(write.place)),
-            What::Amount(_) | What::Element(_) | What::Removal => None,
+        let field = self.field(write.place, &write.what);
+        let own: [Option<u32>; 3] = match write.what {
+            What::Effect => [Some(EFFECT_MARK), None, None],
+            What::Edit => [Some(DELETE_MARK), None, None],
+            // Additions go on top of an integer.
+            What::Value(_, Some(Value::Int(_))) | What::Amount(_) => {
+                [Some(mark(field, Did::Below)), Some(mark(field, Did::Element)), None]
+            }
+            What::Value(..) => {
+                [Some(mark(field, Did::Below)), Some(mark(field, Did::Add)), Some(mark(field, Did::Element))]
+            }
+            What::Element(_) | What::Removal => [Some(mark(field, Did::Below)), Some(mark(field, Did::Add)), None],
         };
-        let around = std::iter::successors(Some(write.place), |place| Some(self.places[*place as usize].around));
-        below.into_iter().chain(around.take_while(|place| *place != TOP).map(set_mark))
+        let sets = self.upwards(write.place).map(|place| mark(place, Did::Set));
+        let gathers =
+            self.upwards(self.around(field)).flat_map(|place| [mark(place, Did::Add), mark(place, Did::Element)]);
+        own.into_iter().flatten().chain(sets).chain(gathers)
+    }
+
+    fn around(&self, place: u32) -> u32 {
+        self.places[place as usize].around
+    }
+
+    /// A place and all around it, without the top.
+    fn upwards(&self, place: u32) -> impl Iterator<Item = u32> {
+        std::iter::successors(Some(place), |place| Some(self.around(*place))).take_while(|place| *place != TOP)
+    }
+
+    /// The path that a write is about.
+    fn field(&self, place: u32, what: &What<'_>) -> u32 {
+        match what {
+            What::Element(_) | What::Removal => self.around(place),
+            _ => place,
+        }
     }
 
     fn make(&mut self, mark: u32, position: u32) {
@@ -244,7 +218,7 @@ impl<'a> Plan<'a> {
         }
         if self.made[at] != position + 1 {
             self.made[at] = position + 1;
-            self.marks.push((mark, position));
+            self.marks.push(Made { mark, position });
         }
     }
 
@@ -268,30 +242,12 @@ impl<'a> Plan<'a> {
 
     /// For each write whether a version that has seen it replaces it.
     fn replaced(&mut self, graph: &Graph<'_>) -> Vec<bool> {
-        let mut replaced = vec![false; self.writes.len()];
         let mut concerns = Vec::new();
-        for (write, index) in self.writes.iter().zip(0u32..) {
-            concerns.extend(self.concerns(write).map(|mark| (mark, index)));
+        for (written, index) in self.writes.iter().zip(0u32..) {
+            let position = written.position;
+            concerns.extend(self.concerns(written).map(|mark| Concern { mark, position, write: index }));
         }
-        concerns.sort_unstable();
-        // Within a block from the newest version to the oldest.
-        self.marks.sort_unstable_by_key(|(mark, position)| (mark / BLOCK, Reverse(*position)));
-        let mut seen = vec![Marks::default(); graph.order.len()];
-        let in_block = |block| move |(mark, _): &(u32, u32)| mark / BLOCK < block;
-        for block in 0..=set_mark(self.places.len() as u32) / BLOCK {
-            let part =
-                |all: &[(u32, u32)]| all.partition_point(in_block(block))..all.partition_point(in_block(block + 1));
-            let concerns = &concerns[part(&concerns)];
-            let marks = &self.marks[part(&self.marks)];
-            let oldest = concerns.iter().map(|(_, write)| self.writes[*write as usize].position).min();
-            let (Some(oldest), Some((_, newest))) = (oldest, marks.first()) else { continue };
-            pass_marks(graph, marks, oldest as usize, *newest as usize, &mut seen);
-            for (mark, write) in concerns {
-                let position = self.writes[*write as usize].position;
-                replaced[*write as usize] |= position <= *newest && has(&seen[position as usize], *mark);
-            }
-        }
-        replaced
+        marks::replaced(graph, std::mem::take(&mut self.marks), concerns, self.writes.len())
     }
 
     /// Makes the document of the live writes.
@@ -301,7 +257,7 @@ impl<'a> Plan<'a> {
         for (write, _) in self.writes.iter().zip(replaced).filter(|(_, replaced)| !**replaced) {
             let version = graph.order[write.position as usize];
             let stamp = version.stamp();
-            let around = self.places[write.place as usize].around;
+            let around = self.around(write.place);
             match write.what {
                 What::Effect => document.heads.push(version.key),
                 What::Edit => document.present = true,
@@ -320,39 +276,10 @@ impl<'a> Plan<'a> {
     }
 
     fn names(&self, place: u32) -> Vec<&'a str> {
-        let around = std::iter::successors(Some(place), |place| Some(self.places[*place as usize].around));
-        let mut names: Vec<_> =
-            around.take_while(|place| *place != TOP).filter_map(|place| self.places[place as usize].name).collect();
+        let mut names: Vec<_> = self.upwards(place).filter_map(|place| self.places[place as usize].name).collect();
         names.reverse();
         names
     }
-}
-
-/// Passes the marks of one block, which are ordered from the newest version to the oldest, from each version between
-/// `newest` and `oldest` to its parents. Afterwards `seen` holds, for each of those, what its descendants made.
-fn pass_marks(graph: &Graph<'_>, marks: &[(u32, u32)], oldest: usize, newest: usize, seen: &mut [Marks]) {
-    let mut marks = marks.iter().peekable();
-    if let Some(stretch) = seen.get_mut(oldest..=newest) {
-        stretch.fill(Marks::default());
-    }
-    for position in (oldest..=newest).rev() {
-        let mut passed = seen[position];
-        while let Some((mark, _)) = marks.next_if(|(_, at)| *at as usize == position) {
-            let bit = mark % BLOCK;
-            passed[(bit / 64) as usize] |= 1 << (bit % 64);
-        }
-        if passed == Marks::default() {
-            continue;
-        }
-        for parent in graph.parents(position).iter().map(|parent| *parent as usize).filter(|parent| *parent >= oldest) {
-            seen[parent].iter_mut().zip(passed).for_each(|(seen, passed)| *seen |= passed);
-        }
-    }
-}
-
-fn has(marks: &Marks, mark: u32) -> bool {
-    let bit = mark % BLOCK;
-    marks[(bit / 64) as usize] >> (bit % 64) & 1 == 1
 }
 
 /// The live writes of one field.

@@ -56,7 +56,7 @@ pub(crate) struct Sum {
 }
 
 /// The elements that are in a set, by their canonical bytes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Elements {
     pub(crate) present: BTreeMap<Vec<u8>, Value>,
     /// Of the latest operation, if the set overlaps something.

@@ -60,6 +60,8 @@ pub const SCHEMA_BYTES: usize = 256 << 10;
 pub const CONTROL_POSITIONS: u64 = 65_536;
 /// Control entries that wait in memory for others that they refer to.
 pub const CONTROL_WAITING: usize = 65_536;
+/// Bytes of those entries.
+pub const CONTROL_WAITING_BYTES: usize = 64 << 20;
 /// Addresses in a ticket.
 pub const TICKET_ADDRESSES: usize = 16;
 /// Characters of a ticket's text, far more than any has.

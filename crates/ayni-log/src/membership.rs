@@ -6,6 +6,7 @@
 //! opens the keys that were sealed to one device. `docs/membership.md` states every byte and every rule.
 
 mod acts;
+mod anchoring;
 mod body;
 mod control;
 mod counting;

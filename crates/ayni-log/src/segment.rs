@@ -261,13 +261,14 @@ pub fn verify(segment: Segment, tip: &Tip, author: &Admitted) -> Result<(Verifie
 fn follow(tip: &mut Tip, wire: WireEntry) -> Result<Entry, VerifyError> {
     let position = tip.length();
     let (header, hash) = append(tip, &wire.header, wire.payload.as_deref())?;
-    Ok(Entry { position, hash, header, header_bytes: wire.header, payload: wire.payload })
+    let parents = tip.parents(&header);
+    Ok(Entry { position, hash, header, header_bytes: wire.header, payload: wire.payload, parents })
 }
 
 fn append(tip: &mut Tip, header_bytes: &[u8], payload: Option<&[u8]>) -> Result<(Header, Hash), VerifyError> {
     let position = tip.length();
-    let header = Entry::read_header(header_bytes, payload)
-        .map_err(|error| VerifyError::Malformed { position, error })?;
+    let header =
+        Entry::read_header(header_bytes, payload).map_err(|error| VerifyError::Malformed { position, error })?;
     let hash = match payload {
         None => tip.append(&header, header_bytes),
         Some(_) => tip.append_beside_payload(&header, header_bytes),

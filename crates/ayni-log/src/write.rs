@@ -94,10 +94,10 @@ fn write_entry(tip: &mut Tip, key: Option<&LogKey>, draft: Draft, ends_commit: b
     let position = tip.length();
     let body = Body::V1(draft.body);
     let mut header = Header { ends_commit, payload_hash: Hash([0; 32]), payload_len: 0, body };
-    if draft.content.len() > PLAINTEXT_BYTES {
-        return Err(WriteError::TooLarge { bytes: draft.content.len(), limit: PLAINTEXT_BYTES });
-    }
     let payload = match key {
+        Some(_) if draft.content.len() > PLAINTEXT_BYTES => {
+            return Err(WriteError::TooLarge { bytes: draft.content.len(), limit: PLAINTEXT_BYTES });
+        }
         Some(key) => key.seal_payload(position, &header, &draft.content),
         None => draft.content,
     };
@@ -113,5 +113,6 @@ fn write_entry(tip: &mut Tip, key: Option<&LogKey>, draft: Draft, ends_commit: b
     }
     let header_bytes = header.encode_beside_payload();
     let hash = tip.append(&header, &canonical)?;
-    Ok(Entry { position, hash, header, header_bytes, payload: Some(payload) })
+    let parents = tip.parents(&header);
+    Ok(Entry { position, hash, header, header_bytes, payload: Some(payload), parents })
 }

@@ -81,7 +81,7 @@ impl StoredEntry {
         Entry::read_header(&self.header, self.payload.as_deref())
     }
 
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             key: row.get(0)?,
             hash: Hash(row.get(1)?),

@@ -24,6 +24,7 @@ mod instance;
 mod key;
 mod notes;
 
+mod repair;
 mod schema;
 mod store;
 mod transaction;
@@ -38,6 +39,7 @@ pub use instance::Continuity;
 pub use key::{DatabaseKey, Hardness, Lock, LockKind};
 pub use notes::StoredReceipt;
 
+pub use repair::{Loss, Report, check, repair};
 pub use schema::Options;
 pub use store::{Opened, Store};
 pub use transaction::{Snapshot, Write};

@@ -2,13 +2,17 @@
 //!
 //! Nothing else in this crate asks the machine for them, so that a simulator can own all three.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The time, randomness, and a place to run jobs.
 pub trait Environment: Send + Sync + 'static {
     /// The wall time in milliseconds since 1970 (UTC). It is recorded with every change and decides nothing but the order
     /// in which truly concurrent values are shown.
     fn now(&self) -> i64;
+
+    /// Milliseconds since some moment, on a clock that never goes back: for timeouts.
+    fn monotonic(&self) -> u64;
 
     /// Fills the buffer with bytes fit for keys.
     fn random(&self, buffer: &mut [u8]);
@@ -27,6 +31,11 @@ impl Environment for System {
             Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
             Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis),
         }
+    }
+
+    fn monotonic(&self) -> u64 {
+        static START: OnceLock<Instant> = OnceLock::new();
+        u64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn random(&self, buffer: &mut [u8]) {

@@ -1,11 +1,12 @@
 //! Counting: which entries of a data log's branch have effect.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::ids::{Hash, LogName};
+use crate::ids::{Hash, LogId, LogName};
 
 use super::body::ControlBody;
-use super::fences::{fences_of_log, raised_by};
+use super::fences::{Standing, fences_of_log, raised_by};
 use super::graph::{Clock, Graph, NodeId};
 use super::settle::{Settled, role_in};
 
@@ -60,9 +61,22 @@ struct Branch<'a> {
     graph: &'a Graph,
     settled: &'a Settled,
     log: &'a LogName,
+    id: LogId,
     length: u64,
     hash_at: &'a dyn Fn(u64) -> Option<Hash>,
+    limits: Vec<Limit>,
     waits: Option<Wait>,
+}
+
+/// What one standing fencing entry leaves of a branch to those who had not seen it.
+struct Limit {
+    fence: NodeId,
+    /// How many entries from the start.
+    reach: u64,
+    /// A fence beyond what is here of the branch.
+    further: Option<u64>,
+    /// Positions that adoptions name one by one.
+    singles: BTreeSet<u64>,
 }
 
 pub(super) fn counting(
@@ -73,7 +87,9 @@ pub(super) fn counting(
     steps: &[Step],
     hash_at: &dyn Fn(u64) -> Option<Hash>,
 ) -> Counting {
-    let mut branch = Branch { graph, settled, log, length, hash_at, waits: None };
+    let mut branch = Branch { graph, settled, log, id: log.id(), length, hash_at, limits: Vec::new(), waits: None };
+    let standing = settled.fences.standing(log.device, log.kind);
+    branch.limits = standing.iter().map(|fence| branch.limit(standing, fence)).collect();
     let mut ranges = Vec::new();
     let mut clock = Clock::default();
     for (index, step) in steps.iter().enumerate() {
@@ -107,46 +123,35 @@ impl Branch<'_> {
         if !role.is_some_and(|role| role.writes(self.log.kind)) {
             return;
         }
-        let mut end = span.end;
-        let mut adopted: Option<Vec<u64>> = None;
-        let standing = self.settled.fences.standing(self.log.device, self.log.kind);
-        for fence in standing.iter().filter(|fence| !clock.holds(self.graph.node(fence.node))) {
-            let adoptions = self.adoptions(fence.node);
-            let raised = raised_by(self.graph, self.log.device, standing, fence).map(|other| other.node);
-            let sources: Vec<NodeId> = raised.chain(adoptions.iter().copied()).collect();
-            end = end.min(self.reach(&sources, span.end));
-            // An entry is taken in only where every fence that excludes it lets it in.
-            let singles = self.singles(&adoptions);
-            adopted = Some(match adopted {
-                None => singles,
-                Some(others) => others.into_iter().filter(|position| singles.contains(position)).collect(),
-            });
-        }
+        let acting: Vec<&Limit> =
+            self.limits.iter().filter(|limit| !clock.holds(self.graph.node(limit.fence))).collect();
+        let end = acting.iter().map(|limit| limit.reach).fold(span.end, u64::min);
         if span.start < end {
             ranges.push(span.start..end);
         }
-        let past = |position: &u64| span.contains(position) && *position >= end;
-        ranges.extend(adopted.into_iter().flatten().filter(past).map(|position| position..position + 1));
+        // Past the end an entry is taken in where every fence that excludes it lets it in.
+        let taken_in =
+            |position: &u64| acting.iter().all(|limit| *position < limit.reach || limit.singles.contains(position));
+        let named = acting.iter().flat_map(|limit| limit.singles.range(span.start.max(end)..span.end));
+        ranges.extend(named.filter(|position| taken_in(position)).map(|position| *position..*position + 1));
+        let further = acting.iter().filter(|limit| limit.reach < span.end).filter_map(|limit| limit.further).min();
+        self.waits = self.waits.or(further.map(|length| Wait::Fence { length }));
     }
 
-    /// How far along this branch the fences of some entries reach, up to `enough`.
-    fn reach(&mut self, sources: &[NodeId], enough: u64) -> u64 {
-        let id = self.log.id();
+    fn limit(&self, standing: &[Standing], fence: &Standing) -> Limit {
+        let adoptions = self.adoptions(fence.node);
+        let raised = raised_by(self.graph, self.log.device, standing, fence).map(|other| other.node);
         let (mut reach, mut further) = (0, None);
-        for fence in sources.iter().flat_map(|source| fences_of_log(self.graph, *source, id)) {
-            if fence.length > self.length {
-                further = further.max(Some(fence.length));
-            } else if (self.hash_at)(fence.length) == Some(fence.hash) {
-                reach = reach.max(fence.length);
+        for source in raised.chain(adoptions.iter().copied()) {
+            for fence in fences_of_log(self.graph, source, self.id) {
+                if fence.length > self.length {
+                    further = further.max(Some(fence.length));
+                } else if (self.hash_at)(fence.length) == Some(fence.hash) {
+                    reach = reach.max(fence.length);
+                }
             }
         }
-        if let Some(length) = further
-            && reach < enough
-            && self.waits.is_none()
-        {
-            self.waits = Some(Wait::Fence { length });
-        }
-        reach
+        Limit { fence: fence.node, reach, further, singles: self.singles(&adoptions) }
     }
 
     /// Adoptions of this device's work that count and that a fencing entry had not seen.
@@ -161,19 +166,17 @@ impl Branch<'_> {
     }
 
     /// Positions of this branch that adoptions name one by one.
-    fn singles(&self, adoptions: &[NodeId]) -> Vec<u64> {
-        let id = self.log.id();
-        let mut positions = Vec::new();
-        for adoption in adoptions {
-            let ControlBody::Adopt(body) = &self.graph.node(*adoption).entry.body else { continue };
-            let here = body.entries.iter().filter(|entry| {
-                entry.log == id
-                    && entry.position < self.length
-                    && (self.hash_at)(entry.position.saturating_add(1)) == Some(entry.hash)
-            });
-            positions.extend(here.map(|entry| entry.position));
-        }
-        positions
+    fn singles(&self, adoptions: &[NodeId]) -> BTreeSet<u64> {
+        let bodies = adoptions.iter().filter_map(|id| match &self.graph.node(*id).entry.body {
+            ControlBody::Adopt(body) => Some(body),
+            _ => None,
+        });
+        bodies
+            .flat_map(|body| &body.entries)
+            .filter(|entry| entry.log == self.id && entry.position < self.length)
+            .filter(|entry| (self.hash_at)(entry.position.saturating_add(1)) == Some(entry.hash))
+            .map(|entry| entry.position)
+            .collect()
     }
 }
 

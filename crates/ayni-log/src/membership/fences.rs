@@ -75,9 +75,14 @@ impl Fences {
         self.standing.get(&(device, kind)).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a control entry lies past a fence that its author had not seen.
+    /// Whether a control entry lies past a fence that its author had not seen. The founding entry never does: the project's
+    /// id vouches for it.
     pub(super) fn exclude(&self, graph: &Graph, id: NodeId) -> bool {
-        let author = graph.node(id).entry.log.device;
+        let entry = &graph.node(id).entry;
+        if matches!(entry.body, ControlBody::Found(_)) {
+            return false;
+        }
+        let author = entry.log.device;
         let standing = self.standing(author, LogKind::Control);
         let within = |fence: &Standing| fence.control.iter().any(|end| graph.on_branch(id, *end));
         standing

@@ -84,6 +84,7 @@ pub(super) struct Graph {
     pub(super) fencing: Vec<NodeId>,
     chains: Vec<Chain>,
     waiting: HashMap<Hash, ControlEntry>,
+    waiting_bytes: usize,
     /// For an entry that is missing, those that wait for it.
     awaited: HashMap<Hash, Vec<Hash>>,
 }
@@ -110,6 +111,7 @@ impl Graph {
             fencing: Vec::new(),
             chains: Vec::new(),
             waiting: HashMap::new(),
+            waiting_bytes: 0,
             awaited: HashMap::new(),
         }
     }
@@ -201,17 +203,33 @@ impl Graph {
                 continue;
             }
             if let Some(missing) = self.first_missing(&entry) {
-                self.awaited.entry(missing).or_default().push(entry.hash);
-                self.waiting.insert(entry.hash, entry);
+                self.wait(entry, missing);
                 continue;
             }
             let hash = entry.hash;
             self.push(entry, &mut added);
             for waiter in self.awaited.remove(&hash).unwrap_or_default() {
-                ready.extend(self.waiting.remove(&waiter));
+                let Some(entry) = self.waiting.remove(&waiter) else { continue };
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(weight(&entry));
+                ready.push(entry);
             }
         }
         added
+    }
+
+    fn wait(&mut self, entry: ControlEntry, missing: Hash) {
+        let (hash, weight) = (entry.hash, weight(&entry));
+        if self.waiting.insert(hash, entry).is_none() {
+            self.waiting_bytes = self.waiting_bytes.saturating_add(weight);
+            self.awaited.entry(missing).or_default().push(hash);
+        }
+    }
+
+    /// Whether an entry can be taken: nothing that could come in at once is ever refused.
+    pub(super) fn has_room_for(&self, entry: &ControlEntry) -> bool {
+        let waits = || self.first_missing(entry).is_some();
+        let full = self.waiting.len() >= limits::CONTROL_WAITING || self.waiting_bytes >= limits::CONTROL_WAITING_BYTES;
+        !full || !waits()
     }
 
     fn first_missing(&self, entry: &ControlEntry) -> Option<Hash> {
@@ -339,6 +357,12 @@ impl Graph {
             _ => None,
         }
     }
+}
+
+/// Bytes that an entry takes while it waits, roughly.
+fn weight(entry: &ControlEntry) -> usize {
+    let body = entry.body.encode().len();
+    body.saturating_add(entry.references.len().saturating_mul(72)).saturating_add(size_of::<ControlEntry>())
 }
 
 /// The device to which an entry gives (or from which it takes) a role.

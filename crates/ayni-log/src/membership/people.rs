@@ -100,11 +100,11 @@ pub struct AdmitBody {
 pub struct Consent {
     /// The invite entry whose ticket it used.
     pub invite: Hash,
-    /// The device's signature over [`consent_message`].
+    /// The device's signature over `"ayni v1 join consent" ‖ project ‖ invite key ‖ device ‖ exchange key`.
     pub signature: Signature,
 }
 
-/// What a joiner's device signs: `"ayni v1 join consent" ‖ project ‖ invite key ‖ device ‖ exchange key`.
+/// What a joiner's device signs, see [`Consent`].
 pub(super) fn consent_message(
     project: ProjectId,
     invite: &DeviceId,

@@ -23,6 +23,8 @@ pub(super) struct Settled {
     pub(super) valid: Vec<bool>,
     /// Whether a fence excludes it.
     pub(super) fenced: Vec<bool>,
+    /// Whether its author was in the project by what it had seen.
+    pub(super) present: Vec<bool>,
     /// Whether it would count if no fence existed: by its ancestors alone, so never changing.
     pub(super) apparent: Vec<bool>,
     pub(super) fences: Fences,
@@ -51,6 +53,13 @@ pub(super) fn latest_about(graph: &Graph, flags: &[bool], device: DeviceId, cloc
         }
     }
     latest
+}
+
+/// Whether the author of a node was in the project, in whatever role, given which of its ancestors count.
+fn is_present(graph: &Graph, flags: &[bool], id: NodeId) -> bool {
+    let node = graph.node(id);
+    let founds = matches!(node.entry.body, ControlBody::Found(_)) && node.sound;
+    founds || role_in(graph, flags, node.entry.log.device, Some(&node.clock)) > Some(Role::Removed)
 }
 
 /// Whether the author of a node had the right to write it, given which of its ancestors count.
@@ -92,6 +101,7 @@ impl Settled {
         self.apparent.push(apparent);
         let fenced = self.fences.exclude(graph, id);
         self.fenced.push(fenced);
+        self.present.push(is_present(graph, &self.valid, id));
         let valid = !fenced && has_right(graph, &self.valid, id);
         self.valid.push(valid);
     }
@@ -105,7 +115,9 @@ impl Settled {
                 *flag = true;
             }
         }
+        self.present = Vec::with_capacity(self.fenced.len());
         for (id, (applied, fenced)) in graph.ids().zip(applied.into_iter().zip(&self.fenced)) {
+            self.present.push(is_present(graph, &self.valid, id));
             let valid = applied || (!fenced && has_right(graph, &self.valid, id));
             self.valid.push(valid);
         }
@@ -145,8 +157,9 @@ impl Settled {
         self.valid.get(id as usize).copied().unwrap_or_default()
     }
 
-    pub(super) fn is_fenced(&self, id: NodeId) -> bool {
-        self.fenced.get(id as usize).copied().unwrap_or_default()
+    /// Whether its author was in the project when writing it, and no fence says otherwise.
+    pub(super) fn is_inside(&self, id: NodeId) -> bool {
+        self.fenced.get(id as usize) == Some(&false) && self.present.get(id as usize) == Some(&true)
     }
 
     pub(super) fn is_apparent(&self, id: NodeId) -> bool {

@@ -50,8 +50,12 @@ pub enum InsertError {
     /// It is of another project, or of a data log.
     #[error("not a control entry of this project")]
     Foreign,
-    /// Too many entries wait already: insert it again once others have come.
-    #[error("more than {} control entries wait for others", limits::CONTROL_WAITING)]
+    /// It would wait, and too many do already: insert it again once others have come.
+    #[error(
+        "more than {} control entries or {} bytes wait for others",
+        limits::CONTROL_WAITING,
+        limits::CONTROL_WAITING_BYTES
+    )]
     TooManyWait,
 }
 
@@ -160,10 +164,7 @@ impl ControlView {
         if entry.log.project != self.graph.project || entry.log.kind != LogKind::Control {
             return Err(InsertError::Foreign);
         }
-        if self.graph.waiting() >= limits::CONTROL_WAITING {
-            return Err(InsertError::TooManyWait);
-        }
-        Ok(())
+        if self.graph.has_room_for(entry) { Ok(()) } else { Err(InsertError::TooManyWait) }
     }
 
     /// Notes what a node fences; whether what stood before may change by it.
@@ -221,10 +222,10 @@ impl ControlView {
         role_in(&self.graph, &self.settled.valid, device, Some(&clock))
     }
 
-    /// The control entries to anchor: those that no other had seen, no fence excludes, and whose commit is whole.
-    /// Ascending by log.
+    /// The control entries to anchor: of those in whole commits that devices wrote while they were in the project, the ones
+    /// that no other had seen. Ascending by log.
     pub fn heads(&self) -> Vec<(LogId, u64, Hash)> {
-        let open = |id: NodeId| !self.settled.is_fenced(id) && self.graph.node(id).whole;
+        let open = |id: NodeId| self.settled.is_inside(id) && self.graph.node(id).whole;
         let mut heads: Vec<(LogId, u64, Hash)> = self
             .graph
             .maximal(&self.graph.last_of_chains(open))
@@ -234,6 +235,14 @@ impl ControlView {
             .collect();
         heads.sort_unstable();
         heads
+    }
+
+    /// Whether both are here, and the first is the second or stands before it on its branch.
+    pub(super) fn is_on_branch(&self, earlier: &Hash, later: &Hash) -> bool {
+        match (self.graph.find(earlier), self.graph.find(later)) {
+            (Some(earlier), Some(later)) => self.graph.on_branch(earlier, later),
+            _ => false,
+        }
     }
 
     /// Whether an entry is here and counts.

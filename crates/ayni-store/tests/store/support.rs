@@ -139,9 +139,9 @@ pub(crate) fn length_in(snapshot: &Snapshot<'_>) -> u64 {
     snapshot.frontier(project, LogKind::Data).unwrap().first().map_or(0, |branch| branch.length)
 }
 
-pub(crate) fn collection(write: &mut Write<'_>) -> (ProjectRow, CollectionRow) {
-    let project = write.add_project(PROJECT).unwrap();
-    (project, write.add_collection(project, TAG, Some("places")).unwrap())
+pub(crate) fn collection(write: &mut Write<'_>) -> Result<(ProjectRow, CollectionRow), StoreError> {
+    let project = write.add_project(PROJECT)?;
+    Ok((project, write.add_collection(project, TAG, Some("places"))?))
 }
 
 pub(crate) fn document_id(number: u64) -> DocumentId {
@@ -150,9 +150,9 @@ pub(crate) fn document_id(number: u64) -> DocumentId {
     DocumentId(id)
 }
 
-pub(crate) fn insert(write: &mut Write<'_>, collection: CollectionRow, number: u64) -> DocumentRow {
+pub(crate) fn insert(write: &mut Write<'_>, collection: CollectionRow, number: u64) -> Result<DocumentRow, StoreError> {
     let body = format!("body {number}");
-    write.insert_document(collection, document_id(number), 0, &[number as i64], body.as_bytes()).unwrap()
+    write.insert_document(collection, document_id(number), 0, &[number as i64], body.as_bytes())
 }
 
 /// Reads, with the store's own errors.

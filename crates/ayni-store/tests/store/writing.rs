@@ -254,8 +254,8 @@ fn documents_are_found_by_row_by_id_and_by_flag() {
     let place = Place::new();
     let store = place.create();
     let (collection, rows) = write(&store, |write| {
-        let (_, collection) = collection(write);
-        let rows: Vec<_> = (0..50).map(|number| insert(write, collection, number)).collect();
+        let (_, collection) = collection(write)?;
+        let rows: Vec<_> = (0..50).map(|number| insert(write, collection, number)).collect::<Result<_, _>>()?;
         write.update_document(rows[7], flags::CONFLICTED, &[70, 71], b"two heads")?;
         write.update_document(rows[8], flags::DELETED, &[], b"")?;
         Ok((collection, rows))
@@ -307,7 +307,7 @@ fn an_index_is_walked_forward_and_backward_within_bounds() {
     let place = Place::new();
     let store = place.create();
     let index = write(&store, |write| {
-        let (_, collection) = collection(write);
+        let (_, collection) = collection(write)?;
         let (index, new) = write.add_index(collection, b"by name")?;
         assert!(new);
         assert_eq!(write.add_index(collection, b"by name")?, (index, false));
@@ -340,8 +340,8 @@ fn views_are_dropped_and_the_log_stays() {
     let mut author = Author::new(1);
     let branch = store_commit(&store, &author.commit_many(2)).unwrap();
     let collection = write(&store, |write| {
-        let (_, collection) = collection(write);
-        let row = insert(write, collection, 0);
+        let (_, collection) = collection(write)?;
+        let row = insert(write, collection, 0)?;
         let key = write.key_at(branch, 0)?.unwrap();
         write.set_document_of(key, row)?;
         write.set_applied(branch, 2)?;

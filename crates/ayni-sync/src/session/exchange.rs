@@ -273,14 +273,13 @@ impl Session {
         if signed.project != shared.project {
             return Err(Reason::unexpected("a receipt of another project"));
         }
-        let Some(theirs) = &mut shared.receipts.theirs else {
-            return Err(Reason::unexpected("a receipt before the list of receipts"));
-        };
-        if !theirs.contains_key(&signed.key) && theirs.len() >= limits::RECEIPTS {
-            return Err(Reason::unexpected("more receipts than a project can have"));
+        if let Some(theirs) = &mut shared.receipts.theirs {
+            if !theirs.contains_key(&signed.key) && theirs.len() >= limits::RECEIPTS {
+                return Err(Reason::unexpected("more receipts than a project can have"));
+            }
+            let held = theirs.entry(signed.key).or_default();
+            *held = signed.counter.max(*held);
         }
-        let held = theirs.entry(signed.key).or_default();
-        *held = signed.counter.max(*held);
         if self.leaving
             && self.is_of_peer(&signed.key)
             && let Ok(receipt) = signed.receipt()
