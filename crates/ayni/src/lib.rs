@@ -1,1 +1,4 @@
 //! x
+
+pub mod interchange;
+pub mod query;
