@@ -8,3 +8,5 @@ pub const FIELDS: usize = 4_096;
 pub const SAMPLE_RECORDS: usize = 1_000;
 /// Bytes of those records.
 pub const SAMPLE_BYTES: usize = 4 << 20;
+/// Bytes at the beginning of a file that its format is told from.
+pub const LOOK_BYTES: u64 = 64 << 10;

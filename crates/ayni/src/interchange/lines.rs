@@ -26,6 +26,11 @@ impl<R: BufRead> Lines<R> {
         Self { input, number: 0 }
     }
 
+    /// The number of the line that was read last, counted from 1.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The next line and its number, counted from 1; `None` at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<(u64, Line)>> {
         let mut bytes = Vec::new();

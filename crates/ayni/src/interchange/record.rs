@@ -1,6 +1,7 @@
 //! What reading yields: records, and records that cannot be read.
 
 use std::fmt;
+use std::io;
 
 use ayni_doc::{DEPTH, Map};
 use ayni_log::ids::DocumentId;
@@ -16,6 +17,14 @@ pub struct Record {
     pub id: Option<RecordId>,
     /// Its fields, at most [`FIELDS`].
     pub fields: Map,
+}
+
+/// A record as a format gives it, before it is known whether its key is its own.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) line: u64,
+    pub(super) id: Option<RecordId>,
+    pub(super) fields: Map,
 }
 
 /// What tells which document a record is.
@@ -59,7 +68,10 @@ pub struct BadRecord {
 impl BadRecord {
     /// Whether nothing after it could be read.
     pub fn ends_reading(&self) -> bool {
-        matches!(self.fault, Fault::Unreadable(_) | Fault::CutOff | Fault::NotGeoJson(_) | Fault::Header(_))
+        matches!(
+            self.fault,
+            Fault::Unreadable(_) | Fault::CutOff | Fault::AfterEnd | Fault::NotGeoJson(_) | Fault::Header(_)
+        )
     }
 }
 
@@ -99,6 +111,9 @@ pub enum Fault {
     /// JSON that does not parse.
     #[error("this is not JSON: {0}")]
     NotJson(String),
+    /// Something follows the end of the JSON text.
+    #[error("something follows after the end of the list: it is not read")]
+    AfterEnd,
     /// A JSON value that is no object where a record should be.
     #[error("a record must be an object {{\"field\": value, …}}")]
     NotAnObject,
@@ -161,6 +176,12 @@ pub enum Fault {
         /// The line of the earlier record.
         first: u64,
     },
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
 }
 
 impl Fault {

@@ -45,6 +45,11 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
+    /// The number of the line that was read last, counted from 1.
+    pub(super) fn line_number(&self) -> u64 {
+        self.lines.number()
+    }
+
     fn line(&mut self) -> io::Result<Option<(u64, Line)>> {
         match self.again.pop_front() {
             Some((number, bytes)) => Ok(Some((number, Line::Whole(bytes)))),
