@@ -93,6 +93,11 @@ pub(super) fn from_header(cells: &[&str], geometry: &str) -> Result<Vec<Column>,
     }
     let mut columns: Vec<Column> = cells.iter().map(|cell| Column::from_header(cell)).collect();
     name_points(&mut columns, geometry);
+    check(&columns)?;
+    Ok(columns)
+}
+
+fn check(columns: &[Column]) -> Result<(), String> {
     let mut seen: BTreeMap<&str, Vec<&Column>> = BTreeMap::new();
     for (at, column) in columns.iter().enumerate() {
         if column.name().is_empty() {
@@ -100,21 +105,21 @@ pub(super) fn from_header(cells: &[&str], geometry: &str) -> Result<Vec<Column>,
         }
         seen.entry(column.name()).or_default().push(column);
     }
-    match seen.into_iter().find(|(name, same)| !may_stand_together(name, same)) {
+    match seen.into_iter().find(|(_, same)| !may_stand_together(same)) {
         Some((name, same)) if same.len() == 1 => Err(format!("{name:?} needs both `{name}:lat` and `{name}:lon`")),
         Some((name, _)) => Err(format!("two columns are named {name:?}: rename one of them")),
-        None => Ok(columns),
+        None => Ok(()),
     }
 }
 
 /// Whether columns of one name make one field: one of them, or a latitude and a longitude.
-fn may_stand_together(name: &str, columns: &[&Column]) -> bool {
+fn may_stand_together(columns: &[&Column]) -> bool {
     let half = |column: &Column| match column {
         Column::Typed(_, kind @ (Type::Lat | Type::Lon)) => Some(*kind),
         _ => None,
     };
     match columns {
-        [one] => half(one).is_none() && (name != super::ID || **one == Column::Id),
+        [one] => half(one).is_none(),
         [one, other] => half(one).zip(half(other)).is_some_and(|(one, other)| one != other),
         _ => false,
     }
@@ -147,7 +152,7 @@ fn name_points(columns: &mut [Column], geometry: &str) {
 mod tests {
     use super::*;
 
-    fn check(header: &str, expected: Result<&[(&str, Option<Type>)], &str>) {
+    fn reads(header: &str, expected: Result<&[(&str, Option<Type>)], &str>) {
         let cells: Vec<&str> = header.split(',').collect();
         let found = from_header(&cells, "location").map(|columns| {
             let described = |column: &Column| match column {
@@ -167,27 +172,26 @@ mod tests {
 
     #[test]
     fn a_type_follows_the_last_colon() {
-        check("_id,a:int, b ,addr:street", Ok(&[("_id", None), ("a", Some(Type::Int)), ("b", None), ("addr:street", None)]));
-        check("addr:street:text", Ok(&[("addr:street", Some(Type::Text))]));
+        reads("_id,a:int, b ,addr:street", Ok(&[("_id", None), ("a", Some(Type::Int)), ("b", None), ("addr:street", None)]));
+        reads("addr:street:text", Ok(&[("addr:street", Some(Type::Text))]));
     }
 
     #[test]
     fn latitude_and_longitude_make_a_point_if_nothing_else_claims_it() {
         let point: &[_] = &[("name", None), ("location", Some(Type::Lat)), ("location", Some(Type::Lon))];
-        check("name,LAT,lng", Ok(point));
-        check("name,lat", Ok(&[("name", None), ("lat", None)]));
-        check("lat,lon,location", Ok(&[("lat", None), ("lon", None), ("location", None)]));
-        check("lat,lon,long", Ok(&[("lat", None), ("lon", None), ("long", None)]));
-        check("home:lat,home:lon", Ok(&[("home", Some(Type::Lat)), ("home", Some(Type::Lon))]));
+        reads("name,LAT,lng", Ok(point));
+        reads("name,lat", Ok(&[("name", None), ("lat", None)]));
+        reads("lat,lon,location", Ok(&[("lat", None), ("lon", None), ("location", None)]));
+        reads("lat,lon,long", Ok(&[("lat", None), ("lon", None), ("long", None)]));
+        reads("home:lat,home:lon", Ok(&[("home", Some(Type::Lat)), ("home", Some(Type::Lon))]));
     }
 
     #[test]
     fn a_header_that_is_wrong_says_how_to_mend_it() {
-        check("a,,b", Err("column 2 has no name"));
-        check("a,a:int", Err("two columns are named \"a\""));
-        check("home:lat", Err("needs both"));
-        check("home:lat,home:lat", Err("two columns"));
-        check("_id,_id", Err("two columns"));
-        check("_id:int", Err("_id"));
+        reads("a,,b", Err("column 2 has no name"));
+        reads("a,a:int", Err("two columns are named \"a\""));
+        reads("home:lat", Err("needs both"));
+        reads("home:lat,home:lat", Err("two columns"));
+        reads("_id,_id", Err("two columns"));
     }
 }
