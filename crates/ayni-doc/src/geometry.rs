@@ -37,11 +37,6 @@ impl Position {
     pub fn new(x: f64, y: f64) -> Self {
         Self { x, y, z: None }
     }
-
-    /// Its two or three ordinates.
-    pub(crate) fn ordinates(&self) -> impl Iterator<Item = f64> {
-        [self.x, self.y].into_iter().chain(self.z)
-    }
 }
 
 impl Geometry {
@@ -70,18 +65,48 @@ impl Geometry {
         }
     }
 
-    pub(crate) fn each_position(&self, visit: &mut impl FnMut(&Position)) {
+    /// Whether any of its own positions has a height; those of a collection's members are their own.
+    pub(crate) fn has_heights(&self) -> bool {
+        let mut any = false;
+        if !matches!(self, Self::Collection(_)) {
+            self.each_position(&mut |position| any |= position.z.is_some());
+        }
+        any
+    }
+
+    /// Whether it can be written: all ordinates finite, and all positions with heights or none.
+    pub(crate) fn is_sound(&self) -> bool {
+        if let Self::Collection(members) = self {
+            return members.iter().all(Self::is_sound);
+        }
+        let heights = self.has_heights();
+        let mut sound = true;
+        self.each_position(&mut |Position { x, y, z }| {
+            sound &= x.is_finite() && y.is_finite() && z.is_some() == heights && z.is_none_or(f64::is_finite);
+        });
+        sound
+    }
+
+    /// The number of its kind in formats.
+    pub(crate) fn kind(&self) -> u8 {
+        match self {
+            Self::Point(_) => 0,
+            Self::MultiPoint(_) => 1,
+            Self::LineString(_) => 2,
+            Self::MultiLineString(_) => 3,
+            Self::Polygon(_) => 4,
+            Self::MultiPolygon(_) => 5,
+            Self::Collection(_) => 6,
+        }
+    }
+
+    pub(crate) fn each_position(&self, visit: &mut dyn FnMut(&Position)) {
         match self {
             Self::Point(position) => visit(position),
             Self::MultiPoint(line) | Self::LineString(line) => line.iter().for_each(visit),
             Self::MultiLineString(lines) | Self::Polygon(lines) => lines.iter().flatten().for_each(visit),
             Self::MultiPolygon(areas) => areas.iter().flatten().flatten().for_each(visit),
-            Self::Collection(members) => {
-                let visit: &mut dyn FnMut(&Position) = visit;
-                for member in members {
-                    member.each_position(&mut |position| visit(position));
-                }
-            }
+            Self::Collection(members) => members.iter().for_each(|member| member.each_position(visit)),
         }
     }
 }

@@ -34,6 +34,7 @@ mod document;
 pub mod encoded;
 mod float;
 mod geometry;
+mod graph;
 mod json;
 mod merge;
 mod operation;
