@@ -72,6 +72,7 @@ impl Column {
             return Self::Id;
         }
         match cell.rsplit_once(':').and_then(|(name, kind)| Some((name, Type::from_name(kind)?))) {
+            Some((super::ID, _)) => Self::Id,
             Some((name, kind)) => Self::Typed(name.to_owned(), kind),
             None => Self::Plain(cell.to_owned()),
         }

@@ -36,6 +36,10 @@ mod lines;
 mod object;
 mod record;
 mod rows;
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, BufReader, Chain, Cursor, Read};
 

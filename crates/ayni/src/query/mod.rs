@@ -22,6 +22,8 @@ mod projection;
 mod ranges;
 mod selector;
 mod sort;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use ayni_doc::{Path, PathError};
