@@ -6,6 +6,7 @@ use ayni_doc::{Map, Value};
 
 use super::cells::Type;
 use super::limits::FIELDS;
+use super::rows::Cell;
 
 /// The columns that documents need: every field that any of them has, in the order of their names, with a type that
 /// fits all its values.
@@ -65,9 +66,9 @@ pub(super) enum Column {
 }
 
 impl Column {
-    /// What the header cell names. A type follows the last colon, if it is one.
-    fn from_header(cell: &str) -> Self {
-        let cell = cell.trim();
+    /// What the header cell names. A type follows the last colon, if it is one; white space around counts only in quotes.
+    fn from_header(cell: &Cell) -> Self {
+        let cell = if cell.quoted { &cell.text } else { cell.text.trim() };
         if cell == super::ID {
             return Self::Id;
         }
@@ -88,11 +89,11 @@ impl Column {
 }
 
 /// The columns that a header names; points of unnamed type go to the field `geometry`. The error says what is wrong.
-pub(super) fn from_header(cells: &[&str], geometry: &str) -> Result<Vec<Column>, String> {
+pub(super) fn from_header(cells: &[Cell], geometry: &str) -> Result<Vec<Column>, String> {
     if cells.len() > FIELDS {
         return Err(format!("{} columns: there can be {FIELDS} at most", cells.len()));
     }
-    let mut columns: Vec<Column> = cells.iter().map(|cell| Column::from_header(cell)).collect();
+    let mut columns: Vec<Column> = cells.iter().map(Column::from_header).collect();
     name_points(&mut columns, geometry);
     check(&columns)?;
     Ok(columns)
@@ -101,7 +102,7 @@ pub(super) fn from_header(cells: &[&str], geometry: &str) -> Result<Vec<Column>,
 fn check(columns: &[Column]) -> Result<(), String> {
     let mut seen: BTreeMap<&str, Vec<&Column>> = BTreeMap::new();
     for (at, column) in columns.iter().enumerate() {
-        if column.name().is_empty() {
+        if matches!(column, Column::Plain(name) if name.trim().is_empty()) {
             return Err(format!("column {} has no name: give it one, or remove it", at + 1));
         }
         seen.entry(column.name()).or_default().push(column);
@@ -154,7 +155,8 @@ mod tests {
     use super::*;
 
     fn reads(header: &str, expected: Result<&[(&str, Option<Type>)], &str>) {
-        let cells: Vec<&str> = header.split(',').collect();
+        let cell = |text: &str| Cell { text: text.replace('"', ""), quoted: text.starts_with('"') };
+        let cells: Vec<Cell> = header.split(',').map(cell).collect();
         let found = from_header(&cells, "location").map(|columns| {
             let described = |column: &Column| match column {
                 Column::Typed(name, kind) => (name.clone(), Some(*kind)),
@@ -174,6 +176,7 @@ mod tests {
     #[test]
     fn a_type_follows_the_last_colon() {
         reads("_id,a:int, b ,addr:street", Ok(&[("_id", None), ("a", Some(Type::Int)), ("b", None), ("addr:street", None)]));
+        reads("\" a:int\",\":int\"", Ok(&[(" a", Some(Type::Int)), ("", Some(Type::Int))]));
         reads("addr:street:text", Ok(&[("addr:street", Some(Type::Text))]));
     }
 

@@ -33,7 +33,7 @@ enum Sure {
     Field {
         name: String,
         kind: Type,
-        /// Whether the header said so: then `""` is the empty text, else it is no value.
+        /// Whether the header said so: then `""` can be a value.
         typed: bool,
     },
 }
@@ -70,8 +70,7 @@ impl<R: BufRead> Reader<R> {
     fn begin(&mut self) -> Result<Option<Vec<Sure>>, BadRecord> {
         let Some((line, header)) = self.row()? else { return Ok(None) };
         let header = header.map_err(|fault| Fault::Header(fault.to_string()).on(line))?;
-        let names: Vec<&str> = header.iter().map(|cell| cell.text.as_str()).collect();
-        let columns = from_header(&names, &self.geometry).map_err(|error| Fault::Header(error).on(line))?;
+        let columns = from_header(&header, &self.geometry).map_err(|error| Fault::Header(error).on(line))?;
         if columns.iter().any(|column| matches!(column, Column::Plain(_))) {
             self.take_sample()?;
         }
@@ -135,9 +134,10 @@ fn record(columns: &[Sure], cells: &[Cell], line: u64) -> Result<Found, BadRecor
 /// Latitudes and longitudes by field.
 type Points<'a> = BTreeMap<&'a str, (Option<f64>, Option<f64>)>;
 
-/// Whether a cell says that the record lacks the field. In a column that is headed `:text`, `""` is the empty text.
+/// Whether a cell says that the record lacks the field. In a column that is headed `:text` or `:bytes`, `""` is an empty value.
 fn is_absent(cell: &Cell, kind: Type, typed: bool) -> bool {
-    if typed && kind == Type::Text { cell.text.is_empty() && !cell.quoted } else { cell.text.trim().is_empty() }
+    let can_be_empty = typed && matches!(kind, Type::Text | Type::Bytes);
+    if can_be_empty { cell.text.is_empty() && !cell.quoted } else { cell.text.trim().is_empty() }
 }
 
 /// The value of a cell that is not empty.

@@ -158,11 +158,14 @@ fn write_row(out: &mut impl Write, cells: impl Iterator<Item = Option<String>>) 
         }
         match cell {
             None => {}
-            Some(text) if text.is_empty() || text.contains([',', ';', '\t', '"', '\r', '\n']) => {
-                write!(out, "\"{}\"", text.replace('"', "\"\""))?;
-            }
+            Some(text) if wants_quotes(&text) => write!(out, "\"{}\"", text.replace('"', "\"\""))?,
             Some(text) => out.write_all(text.as_bytes())?,
         }
     }
     out.write_all(b"\r\n")
+}
+
+/// Whether a cell would be read otherwise, by this or other programs, if it stood without quotes.
+fn wants_quotes(text: &str) -> bool {
+    text.is_empty() || text.trim().len() < text.len() || text.contains([',', ';', '\t', '"', '\r', '\n'])
 }

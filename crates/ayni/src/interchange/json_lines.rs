@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use super::ID;
 use super::frame::{Extent, Scanner};
-use super::lines::{Line, Lines};
+use super::lines::{Line, Lines, without_end};
 use super::object;
 use super::record::{BadRecord, Fault, Found};
 
@@ -44,6 +44,7 @@ pub(super) fn next_line<R: BufRead>(lines: &mut Lines<R>) -> Option<Result<(u64,
             Ok(None) => None,
             Ok(Some((line, Line::TooLong))) => Some(Err(Fault::TooLong.on(line))),
             Ok(Some((line, Line::Whole(mut text)))) => {
+                text.truncate(without_end(&text).len());
                 let separators = text.iter().take_while(|&&byte| byte == 0x1e).count();
                 if text.iter().skip(separators).all(u8::is_ascii_whitespace) {
                     continue;

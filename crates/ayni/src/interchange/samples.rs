@@ -55,12 +55,12 @@ pub(crate) fn geometry() -> impl Strategy<Value = Geometry> {
     let high = || (flat(), -100.0..9000.0).prop_map(|(place, height)| Position { z: Some(height), ..place });
     let shape = prop_oneof![
         3 => flat().prop_map(Geometry::Point),
-        far().prop_map(Geometry::Point),
-        high().prop_map(Geometry::Point),
-        vec(flat(), 0..3).prop_map(Geometry::MultiPoint),
-        vec(high(), 0..3).prop_map(Geometry::LineString),
-        vec(vec(flat(), 0..4), 0..3).prop_map(Geometry::Polygon),
-        vec(vec(vec(flat(), 0..4), 0..2), 0..2).prop_map(Geometry::MultiPolygon),
+        1 => far().prop_map(Geometry::Point),
+        1 => high().prop_map(Geometry::Point),
+        1 => vec(flat(), 0..3).prop_map(Geometry::MultiPoint),
+        1 => vec(high(), 0..3).prop_map(Geometry::LineString),
+        1 => vec(vec(flat(), 0..4), 0..3).prop_map(Geometry::Polygon),
+        1 => vec(vec(vec(flat(), 0..4), 0..2), 0..2).prop_map(Geometry::MultiPolygon),
     ];
     shape.prop_recursive(2, 6, 3, |inner| vec(inner, 0..3).prop_map(Geometry::Collection))
 }

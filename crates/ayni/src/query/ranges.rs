@@ -73,7 +73,7 @@ impl Selector {
         }
     }
 
-    /// The one run from the first to the last of [`Selector::ranges_on`].
+    /// The one run from the first to the last of [`Selector::ranges_on`]; `None` also where that is empty.
     pub fn range_on(&self, path: &Path) -> Option<KeyRange> {
         let ranges = self.ranges_on(path)?;
         let last = ranges.last()?.clone();
