@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use crate::codec::DecodeError;
 use crate::header::Header;
 use crate::ids::{Hash, LogId};
+use crate::tip::Anchored;
 
 /// One entry: a header, its place, and the payload where it is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,25 @@ pub struct Entry {
     pub header_bytes: Vec<u8>,
     /// The payload as stored: sealed in a data log. `None` where it is held back or was purged.
     pub payload: Option<Vec<u8>>,
+    /// The entries that the header's references mean, in their order; empty unless it is an edit.
+    pub parents: Vec<Parent>,
+}
+
+/// An entry that another one was made upon, whatever forks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent {
+    /// An earlier entry of the same branch.
+    Own {
+        /// Where it stands.
+        position: u64,
+    },
+    /// An entry of another branch: the one at `position` among those that lead to the anchored entry.
+    Other {
+        /// The anchor in force where the reference stands. A later one under the same number changes nothing here.
+        anchored: Anchored,
+        /// Where it stands, at most where the anchored entry does.
+        position: u64,
+    },
 }
 
 impl Entry {
@@ -42,16 +62,23 @@ pub fn seed_of(log: LogId) -> Hash {
 
 /// The next link of a chain: `BLAKE3-derive("ayni v1 entry", previous ‖ canonical header)`.
 pub fn entry_hash(previous: &Hash, header: &[u8]) -> Hash {
+    entry_hash_of_pieces(previous, &[header])
+}
+
+pub(crate) fn entry_hash_of_pieces(previous: &Hash, header: &[&[u8]]) -> Hash {
     // Deriving from the context costs as much as hashing a header, so it is done once.
     static SEEDED: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key("ayni v1 entry"));
     let mut hasher = SEEDED.clone();
     hasher.update(&previous.0);
-    hasher.update(header);
+    for piece in header {
+        hasher.update(piece);
+    }
     Hash(*hasher.finalize().as_bytes())
 }
 
-/// The canonical header bytes from those kept beside a payload: the payload's hash goes in behind version and flags.
-pub(crate) fn canonical_from_beside(beside: &[u8], payload_hash: &Hash) -> Vec<u8> {
+/// The canonical header bytes, in pieces, from those kept beside a payload: the payload's hash goes in behind version and
+/// flags.
+pub(crate) fn canonical_from_beside<'a>(beside: &'a [u8], payload_hash: &'a Hash) -> [&'a [u8]; 3] {
     let (lead, rest) = beside.split_at(beside.len().min(2));
-    [lead, &payload_hash.0, rest].concat()
+    [lead, &payload_hash.0, rest]
 }

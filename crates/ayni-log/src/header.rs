@@ -41,7 +41,7 @@ pub enum Body {
     Unknown {
         /// The version byte.
         version: u8,
-        /// The flags byte, whose lowest bit ends a commit.
+        /// The flags byte without its lowest bit, which ends a commit in every version.
         flags: u8,
         /// All bytes after the payload's length.
         bytes: Vec<u8>,
@@ -199,6 +199,11 @@ impl Header {
         Ok(header)
     }
 
+    /// Whether these bytes are the payload that the header vouches for.
+    pub fn names_payload(&self, payload: &[u8]) -> bool {
+        self.payload_len as usize == payload.len() && self.payload_hash.0 == *blake3::hash(payload).as_bytes()
+    }
+
     /// The versioned part, if this program knows the version.
     pub fn v1(&self) -> Option<&BodyV1> {
         match &self.body {
@@ -208,12 +213,11 @@ impl Header {
     }
 
     fn decode_with(bytes: &[u8], payload_hash: Option<Hash>) -> Result<Self, DecodeError> {
-        if bytes.len() > limits::HEADER_BYTES {
-            return Err(DecodeError::Limit {
-                what: "header",
-                got: bytes.len() as u64,
-                limit: limits::HEADER_BYTES as u64,
-            });
+        // The limit is on the canonical bytes, so that a header is within it or not whether its payload is here or not.
+        let canonical = bytes.len() + if payload_hash.is_some() { Hash::LEN } else { 0 };
+        if canonical > limits::HEADER_BYTES {
+            let (got, limit) = (canonical as u64, limits::HEADER_BYTES as u64);
+            return Err(DecodeError::Limit { what: "header", got, limit });
         }
         let mut input = Reader::new(bytes);
         let version = input.byte()?;
@@ -226,7 +230,10 @@ impl Header {
         let body = match version {
             0 => return Err(DecodeError::Invalid("header version")),
             VERSION => Body::V1(BodyV1::decode(flags, &mut input)?),
-            _ => Body::Unknown { version, flags, bytes: input.raw(input.remaining())?.to_vec() },
+            _ => {
+                let bytes = input.raw(input.remaining())?.to_vec();
+                Body::Unknown { version, flags: flags & !COMMIT_END, bytes }
+            }
         };
         input.finish()?;
         Ok(Self { ends_commit: flags & COMMIT_END != 0, payload_hash, payload_len, body })
@@ -235,9 +242,9 @@ impl Header {
     fn lead(&self) -> (u8, u8) {
         let (version, flags) = match &self.body {
             Body::V1(body) => (VERSION, body.flags()),
-            Body::Unknown { version, flags, .. } => (*version, flags & !COMMIT_END),
+            Body::Unknown { version, flags, .. } => (*version, *flags),
         };
-        (version, if self.ends_commit { flags | COMMIT_END } else { flags })
+        (version, if self.ends_commit { flags | COMMIT_END } else { flags & !COMMIT_END })
     }
 
     fn encode_body(&self, out: &mut Writer) {
@@ -327,7 +334,8 @@ impl BodyV1 {
         };
         let attachments = if flags & ATTACHES != 0 {
             some("attachments", input, limits::ATTACHMENTS, |input| {
-                Ok(AttachmentName { hash: Hash::decode(input)?, length: input.varint()? })
+                let hash = Hash::decode(input)?;
+                Ok(AttachmentName { hash, length: up_to("attachment length", limits::ATTACHMENT_BYTES, input)? })
             })?
         } else {
             Vec::new()
@@ -338,7 +346,8 @@ impl BodyV1 {
 
 impl Reference {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let reference = Self { branch: input.small("branch number")?, position: input.varint()? };
+        let branch = input.small("branch number")?;
+        let reference = Self { branch, position: up_to("position", limits::POSITIONS, input)? };
         if reference.branch == 0 && reference.position == 0 {
             return Err(DecodeError::Invalid("reference of an entry to itself"));
         }
@@ -394,7 +403,8 @@ impl Declaration {
             kind @ (ANCHOR | ANCHOR_NEW) => {
                 let number = input.small("branch number")?;
                 let log = if kind == ANCHOR_NEW { Some(LogId::decode(input)?) } else { None };
-                Ok(Self::Anchor(Anchor { number, log, position: input.varint()?, hash: Hash::decode(input)? }))
+                let position = up_to("position", limits::POSITIONS - 1, input)?;
+                Ok(Self::Anchor(Anchor { number, log, position, hash: Hash::decode(input)? }))
             }
             KEYS => {
                 let epochs = some("epochs", input, limits::KEY_SET_EPOCHS, Hash::decode)?;
@@ -410,6 +420,14 @@ impl Declaration {
             SHAPE => Ok(Self::Shape(input.bytes("shape", limits::DECLARED_BYTES)?.to_vec())),
             _ => Err(DecodeError::Invalid("declaration")),
         }
+    }
+}
+
+/// An integer within its limit, so that sums and packed positions cannot overflow further on.
+fn up_to(what: &'static str, limit: u64, input: &mut Reader<'_>) -> Result<u64, DecodeError> {
+    match input.varint()? {
+        got if got > limit => Err(DecodeError::Limit { what, got, limit }),
+        got => Ok(got),
     }
 }
 

@@ -17,9 +17,9 @@ pub const PARENTS: usize = 256;
 /// Declarations (anchors, key sets, collections, shapes) in one header.
 pub const DECLARATIONS: usize = 512;
 /// Other branches that one log can refer to.
-pub const ANCHORED_BRANCHES: usize = 65_536;
+pub const ANCHORED_BRANCHES: usize = 8_192;
 /// Key sets that one log can declare.
-pub const KEY_SETS: usize = 65_536;
+pub const KEY_SETS: usize = 8_192;
 /// Epochs in one key set: how many concurrent rotations a writer combines.
 pub const KEY_SET_EPOCHS: usize = 64;
 /// Collections that one log can declare.
@@ -28,8 +28,14 @@ pub const COLLECTIONS: usize = 4_096;
 pub const SHAPES: usize = 4_096;
 /// Bytes of a sealed collection name or shape.
 pub const DECLARED_BYTES: usize = 8 << 10;
+/// Bytes of all that one log declares (anchors, key sets, collections, shapes), as its tip keeps them: what an author can
+/// make every other device hold in memory, and write again with each of its commits. A log that is full goes on in a new
+/// incarnation.
+pub const TABLE_BYTES: usize = 1 << 20;
 /// New attachments in one entry.
 pub const ATTACHMENTS: usize = 256;
+/// Bytes of one attachment, as its author claims them.
+pub const ATTACHMENT_BYTES: u64 = 1 << 40;
 /// Branches of one log that are taken; a further one only as far as others refer to it.
 pub const BRANCHES_PER_LOG: usize = 8;
 /// Incarnations of one device.

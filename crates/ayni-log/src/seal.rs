@@ -18,6 +18,8 @@ use crate::limits;
 const COMPRESS_FROM: usize = 512;
 /// Bytes that a sealed payload may have once opened and decompressed.
 pub const PLAINTEXT_BYTES: usize = 16 << 20;
+/// How many times its compressed size a payload may grow: bounds the work that a byte from outside can cause.
+const EXPANSION: usize = 256;
 
 const RAW: u8 = 0;
 const ZSTD: u8 = 1;
@@ -90,7 +92,11 @@ impl NamingKey {
 impl SetKey {
     /// Combines the reading keys of concurrent epochs: `BLAKE3-derive("ayni v1 epoch set", keys in ascending order of
     /// their epochs' hashes)`. Nobody who lacks one of them can make it.
+    ///
+    /// # Panics
+    /// Without any epoch, since anyone could make that key.
     pub fn combine(mut epochs: Vec<(Hash, &ReadingKey)>) -> Self {
+        assert!(!epochs.is_empty(), "a key set has at least one epoch");
         epochs.sort_by_key(|(epoch, _)| *epoch);
         let mut hasher = blake3::Hasher::new_derive_key("ayni v1 epoch set");
         for (_, key) in epochs {
@@ -143,6 +149,11 @@ pub struct LogKey {
 }
 
 impl LogKey {
+    /// The log that it seals.
+    pub fn log(&self) -> LogId {
+        self.log
+    }
+
     /// Seals a payload for its position; `header` must be complete but for the payload's hash and length.
     pub fn seal_payload(&self, position: u64, header: &Header, plaintext: &[u8]) -> Vec<u8> {
         let packed = pack(plaintext);
@@ -207,6 +218,7 @@ fn pack(plaintext: &[u8]) -> Vec<u8> {
     if plaintext.len() >= COMPRESS_FROM
         && let Ok(compressed) = zstd::bulk::compress(plaintext, 3)
         && compressed.len() + 4 < plaintext.len() - plaintext.len() / 10
+        && plaintext.len() <= compressed.len().saturating_mul(EXPANSION)
     {
         let mut out = Writer::with_capacity(compressed.len() + 5);
         out.byte(ZSTD);
@@ -229,6 +241,9 @@ fn unpack(mut packed: Vec<u8>) -> Result<Vec<u8>, OpenError> {
         }
         Ok(ZSTD) => {
             let len = input.count("content", PLAINTEXT_BYTES).map_err(|_| OpenError::Malformed("its length"))?;
+            if len > input.remaining().saturating_mul(EXPANSION) {
+                return Err(OpenError::Malformed("its length"));
+            }
             let plaintext =
                 zstd::bulk::decompress(input.rest(), len).map_err(|_| OpenError::Malformed("compressed data"))?;
             if plaintext.len() == len { Ok(plaintext) } else { Err(OpenError::Malformed("its length")) }
@@ -256,7 +271,8 @@ mod tests {
 
     #[test]
     fn what_is_sealed_opens_at_its_place_only() {
-        for plaintext in [b"a little".to_vec(), vec![b'a'; 100_000]] {
+        let repetitive = (0..100_000u32).map(|i| (i % 1_000) as u8).collect();
+        for plaintext in [b"a little".to_vec(), repetitive, vec![b'a'; 100_000]] {
             let sealed = key().seal_payload(5, &header(1), &plaintext);
             assert_eq!(key().open_payload(5, &header(1), &sealed), Ok(plaintext));
             assert_eq!(key().open_payload(6, &header(1), &sealed), Err(OpenError::NotGenuine));
@@ -269,6 +285,13 @@ mod tests {
         let mut out = Writer::new();
         out.byte(ZSTD);
         out.varint(u64::MAX >> 1);
+        assert_eq!(unpack(out.into_vec()), Err(OpenError::Malformed("its length")));
+
+        let zeros = vec![0; 1 << 20];
+        let mut out = Writer::new();
+        out.byte(ZSTD);
+        out.varint(zeros.len() as u64);
+        out.raw(&zstd::bulk::compress(&zeros, 3).unwrap());
         assert_eq!(unpack(out.into_vec()), Err(OpenError::Malformed("its length")));
     }
 

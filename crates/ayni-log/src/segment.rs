@@ -8,7 +8,8 @@ use std::ops::Deref;
 use thiserror::Error;
 
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::entry::{Entry, canonical_from_beside};
+use crate::entry::Entry;
+use crate::header::Header;
 use crate::ids::{DeviceId, Hash, LogId, LogName, ProjectId, Signature};
 use crate::limits;
 use crate::sign::BadSignature;
@@ -67,6 +68,9 @@ impl Segment {
         let mut input = Reader::new(bytes);
         let log = LogName::decode(&mut input, project)?;
         let start = input.varint()?;
+        if start >= limits::POSITIONS {
+            return Err(DecodeError::Limit { what: "position", got: start, limit: limits::POSITIONS - 1 });
+        }
         let count = input.count("entries", limits::SEGMENT_ENTRIES as usize)?;
         if count == 0 {
             return Err(DecodeError::NotCanonical("a segment without entries"));
@@ -250,14 +254,64 @@ pub fn verify(segment: Segment, tip: &Tip, author: &Admitted) -> Result<(Verifie
 
 fn follow(tip: &mut Tip, wire: WireEntry) -> Result<Entry, VerifyError> {
     let position = tip.length();
-    let malformed = |error| VerifyError::Malformed { position, error };
-    let header = Entry::read_header(&wire.header, wire.payload.as_deref()).map_err(malformed)?;
-    let rule = |error| VerifyError::Rule { position, error };
-    let hash = match &wire.payload {
-        None => tip.append(&header, &wire.header),
-        Some(_) => tip.append(&header, &canonical_from_beside(&wire.header, &header.payload_hash)),
+    let (header, hash) = append(tip, &wire.header, wire.payload.as_deref())?;
+    let parents = tip.parents(&header);
+    Ok(Entry { position, hash, header, header_bytes: wire.header, payload: wire.payload, parents })
+}
+
+fn append(tip: &mut Tip, header_bytes: &[u8], payload: Option<&[u8]>) -> Result<(Header, Hash), VerifyError> {
+    let position = tip.length();
+    let header =
+        Entry::read_header(header_bytes, payload).map_err(|error| VerifyError::Malformed { position, error })?;
+    let hash = match payload {
+        None => tip.append(&header, header_bytes),
+        Some(_) => tip.append_beside_payload(&header, header_bytes),
     };
-    Ok(Entry { position, hash: hash.map_err(rule)?, header, header_bytes: wire.header, payload: wire.payload })
+    Ok((header, hash.map_err(|error| VerifyError::Rule { position, error })?))
+}
+
+/// The tip after entries that are held already, as stored: header bytes with the payload that they stand beside, or whole
+/// without. It serves to find the tip at which a branch forks off, and to repair.
+///
+/// # Errors
+/// [`VerifyError`] when what is held is damaged; nothing is learnt about who wrote it.
+pub fn replay<'a>(
+    tip: &Tip,
+    entries: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+) -> Result<Tip, VerifyError> {
+    let mut next = tip.clone();
+    for (header_bytes, payload) in entries {
+        append(&mut next, header_bytes, payload)?;
+    }
+    Ok(next)
+}
+
+/// A payload that came after its header: of it is known that a held header vouches for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatePayload {
+    /// What the header names.
+    pub hash: Hash,
+    /// The header as it is kept from now on: [`Header::encode_beside_payload`](crate::header::Header::encode_beside_payload).
+    pub header_bytes: Vec<u8>,
+    /// The payload as stored: sealed in a data log.
+    pub payload: Vec<u8>,
+}
+
+/// A payload that its header does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a payload other than the one that the entry names")]
+pub struct WrongPayload;
+
+/// Verifies a payload that was held back and comes now: `header` is that of an entry verified before.
+///
+/// # Errors
+/// [`WrongPayload`] when the header names another.
+pub fn verify_payload(header: &Header, payload: Vec<u8>) -> Result<Verified<LatePayload>, WrongPayload> {
+    if !header.names_payload(&payload) {
+        return Err(WrongPayload);
+    }
+    let header_bytes = header.encode_beside_payload();
+    Ok(Verified::new(LatePayload { hash: header.payload_hash, header_bytes, payload }))
 }
 
 pub(crate) fn seal_off(tip: &Tip, start: u64, entries: Vec<Entry>, signature: Signature) -> Verified<VerifiedSegment> {

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::entry::{entry_hash, seed_of};
+use crate::entry::{Parent, canonical_from_beside, entry_hash, entry_hash_of_pieces, seed_of};
 use crate::header::{Anchor, Body, BodyV1, Declaration, Header, Reference, Subject};
 use crate::ids::{CollectionTag, Hash, LogId, LogKind, LogName, ProjectId};
 use crate::limits;
 
 const VERSION: u8 = 1;
+/// What one anchored branch counts of [`limits::TABLE_BYTES`]: log, position and hash.
+const ANCHORED_BYTES: usize = 72;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,15 +29,17 @@ pub struct Tip {
     open_bytes: u64,
     commit_entries: u32,
     commit_bytes: u64,
-    /// Whether an entry of an unknown header version came by: what it declared is unknown, so later references cannot
-    /// be judged here.
-    opaque: bool,
     tables: Arc<Tables>,
 }
 
 /// What a branch declared so far. Number `n` stands at index `n - 1`.
+///
+/// Only headers of version 1 declare into these tables, so that a device that knows later versions and one that does not
+/// judge every entry of version 1 alike.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Tables {
+    /// What [`limits::TABLE_BYTES`] bounds.
+    bytes: usize,
     anchors: Vec<Anchored>,
     key_sets: Vec<Vec<Hash>>,
     collections: Vec<DeclaredCollection>,
@@ -112,7 +116,6 @@ impl Tip {
             open_bytes: 0,
             commit_entries: 0,
             commit_bytes: 0,
-            opaque: false,
             tables: Arc::default(),
         }
     }
@@ -152,9 +155,18 @@ impl Tip {
         self.length > 0 && self.open_bytes == 0
     }
 
-    /// Whether an entry of a version that this program does not know came by.
-    pub fn is_opaque(&self) -> bool {
-        self.opaque
+    /// What the references of the last entry mean; `header` is that entry's.
+    pub fn parents(&self, header: &Header) -> Vec<Parent> {
+        let Some(Subject::Edit { parents }) = header.v1().map(|body| &body.subject) else { return Vec::new() };
+        let last = self.length.saturating_sub(1);
+        let parent = |reference: &Reference| match reference.branch {
+            0 => last.checked_sub(reference.position).map(|position| Parent::Own { position }),
+            number => {
+                self.anchor(number).map(|anchored| Parent::Other { anchored: *anchored, position: reference.position })
+            }
+        };
+        // All are there: an entry with a reference that reaches nothing was refused.
+        parents.iter().filter_map(parent).collect()
     }
 
     /// The branch anchored under a number, from 1.
@@ -215,14 +227,27 @@ impl Tip {
     /// # Errors
     /// [`TipError`] names the rule that the author broke.
     pub fn append(&mut self, header: &Header, canonical: &[u8]) -> Result<Hash, TipError> {
+        let hash = entry_hash(&self.hash, canonical);
+        self.advance(header, canonical.len(), hash)
+    }
+
+    /// The same with the bytes of [`Header::encode_beside_payload`], from which `header` was read.
+    ///
+    /// # Errors
+    /// As [`Tip::append`].
+    pub fn append_beside_payload(&mut self, header: &Header, beside: &[u8]) -> Result<Hash, TipError> {
+        let hash = entry_hash_of_pieces(&self.hash, &canonical_from_beside(beside, &header.payload_hash));
+        self.advance(header, beside.len().saturating_add(Hash::LEN), hash)
+    }
+
+    fn advance(&mut self, header: &Header, canonical_len: usize, hash: Hash) -> Result<Hash, TipError> {
         if self.length >= limits::POSITIONS {
             return Err(TipError::Full);
         }
-        match &header.body {
-            Body::V1(body) => self.check(body)?,
-            Body::Unknown { .. } => self.opaque = true,
+        if let Body::V1(body) = &header.body {
+            self.check(body)?;
         }
-        let size = canonical.len() as u64 + u64::from(header.payload_len);
+        let size = canonical_len as u64 + u64::from(header.payload_len);
         self.commit_entries += 1;
         self.commit_bytes += size;
         if self.commit_entries as usize > limits::COMMIT_ENTRIES || self.commit_bytes > limits::COMMIT_BYTES {
@@ -232,7 +257,7 @@ impl Tip {
             self.commit_entries = 0;
             self.commit_bytes = 0;
         }
-        self.hash = entry_hash(&self.hash, canonical);
+        self.hash = hash;
         self.length += 1;
         self.bytes += size;
         self.open_bytes += size;
@@ -250,11 +275,8 @@ impl Tip {
         if control && !body.attachments.is_empty() {
             return Err(TipError::Misplaced("an attachment"));
         }
-        for (index, declaration) in body.declarations.iter().enumerate() {
-            self.declare(declaration, index as u32, body.key)?;
-        }
-        if self.opaque {
-            return Ok(());
+        for (index, declaration) in (0..).zip(&body.declarations) {
+            self.declare(declaration, index, body.key)?;
         }
         let known = if control { body.key == 0 } else { get(&self.tables.key_sets, body.key).is_some() };
         if !known {
@@ -283,24 +305,28 @@ impl Tip {
     }
 
     fn declare(&mut self, declaration: &Declaration, index: u32, key: u32) -> Result<(), TipError> {
-        let control = self.name.kind == LogKind::Control;
+        if self.name.kind == LogKind::Control && !matches!(declaration, Declaration::Anchor(_)) {
+            return Err(TipError::Misplaced("a declaration of sealed names or keys"));
+        }
         let position = self.length;
+        let sealed = |bytes: &Vec<u8>| Sealed { position, index, key, bytes: bytes.clone() };
         let tables = Arc::make_mut(&mut self.tables);
         match declaration {
-            Declaration::Anchor(anchor) => return tables.anchor(anchor, self.opaque),
-            _ if control => return Err(TipError::Misplaced("a declaration of sealed names or keys")),
-            Declaration::Keys(epochs) => push("key sets", &mut tables.key_sets, limits::KEY_SETS, epochs.clone())?,
+            Declaration::Anchor(anchor) => tables.anchor(anchor, self.id),
+            Declaration::Keys(epochs) => {
+                tables.grow("key sets", epochs.len().saturating_mul(Hash::LEN))?;
+                push("key sets", &mut tables.key_sets, limits::KEY_SETS, epochs.clone())
+            }
             Declaration::Collection { tag, name } => {
-                let name = Sealed { position, index, key, bytes: name.clone() };
-                let collection = DeclaredCollection { tag: *tag, name };
-                push("collections", &mut tables.collections, limits::COLLECTIONS, collection)?;
+                tables.grow("collections", name.len().saturating_add(CollectionTag::LEN))?;
+                let collection = DeclaredCollection { tag: *tag, name: sealed(name) };
+                push("collections", &mut tables.collections, limits::COLLECTIONS, collection)
             }
             Declaration::Shape(bytes) => {
-                let shape = Sealed { position, index, key, bytes: bytes.clone() };
-                push("shapes", &mut tables.shapes, limits::SHAPES, shape)?;
+                tables.grow("shapes", bytes.len())?;
+                push("shapes", &mut tables.shapes, limits::SHAPES, sealed(bytes))
             }
         }
-        Ok(())
     }
 
     /// The bytes in which the store keeps it.
@@ -315,7 +341,6 @@ impl Tip {
         out.varint(self.open_bytes);
         out.varint(u64::from(self.commit_entries));
         out.varint(self.commit_bytes);
-        out.byte(u8::from(self.opaque));
         self.tables.encode(&mut out);
         out.into_vec()
     }
@@ -341,29 +366,49 @@ impl Tip {
             open_bytes: input.varint()?,
             commit_entries: input.small("commit entries")?,
             commit_bytes: input.varint()?,
-            opaque: input.byte()? != 0,
             tables: Arc::new(Tables::decode(&mut input)?),
         };
         input.finish()?;
-        Ok(tip)
+        if tip.is_possible() { Ok(tip) } else { Err(DecodeError::Invalid("branch state")) }
+    }
+
+    /// Whether entries could have led here: what [`Tip::append`] adds to stays far from overflowing.
+    fn is_possible(&self) -> bool {
+        let entry = (limits::HEADER_BYTES + limits::PAYLOAD_BYTES) as u64;
+        self.length <= limits::POSITIONS
+            && self.bytes <= self.length.saturating_mul(entry)
+            && self.open_bytes <= self.bytes.min(limits::SEGMENT_BYTES - 1)
+            && self.commit_entries as usize <= limits::COMMIT_ENTRIES
+            && u64::from(self.commit_entries) <= self.length
+            && self.commit_bytes <= self.bytes.min(limits::COMMIT_BYTES)
     }
 }
 
 impl Tables {
-    fn anchor(&mut self, anchor: &Anchor, opaque: bool) -> Result<(), TipError> {
+    fn anchor(&mut self, anchor: &Anchor, own: LogId) -> Result<(), TipError> {
         let wrong = TipError::Declaration("an anchor");
+        if anchor.position >= limits::POSITIONS || anchor.log == Some(own) {
+            return Err(wrong);
+        }
         let anchored = |log| Anchored { log, position: anchor.position, hash: anchor.hash };
-        let branches = self.anchors.len();
+        let next = self.anchors.len().saturating_add(1);
         let known = anchor.number.checked_sub(1).and_then(|index| self.anchors.get_mut(index as usize));
         match (anchor.log, known) {
-            (None, Some(known)) if anchor.position > known.position => *known = anchored(known.log),
-            (Some(log), None) if anchor.number as usize == branches + 1 => {
-                push("branches", &mut self.anchors, limits::ANCHORED_BRANCHES, anchored(log))?;
+            (None, Some(known)) if anchor.position > known.position => {
+                *known = anchored(known.log);
+                Ok(())
             }
-            _ if opaque => {}
-            _ => return Err(wrong),
+            (Some(log), None) if anchor.number as usize == next => {
+                self.grow("branches", ANCHORED_BYTES)?;
+                push("branches", &mut self.anchors, limits::ANCHORED_BRANCHES, anchored(log))
+            }
+            _ => Err(wrong),
         }
-        Ok(())
+    }
+
+    fn grow(&mut self, what: &'static str, bytes: usize) -> Result<(), TipError> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > limits::TABLE_BYTES { Err(TipError::Declaration(what)) } else { Ok(()) }
     }
 
     fn encode(&self, out: &mut Writer) {
@@ -398,7 +443,15 @@ impl Tables {
             Ok(DeclaredCollection { tag: CollectionTag::decode(input)?, name: Sealed::decode(input)? })
         })?;
         let shapes = list("shapes", limits::SHAPES, input, Sealed::decode)?;
-        Ok(Self { anchors, key_sets, collections, shapes })
+        let bytes = anchors.len() * ANCHORED_BYTES
+            + key_sets.iter().map(|set| set.len() * Hash::LEN).sum::<usize>()
+            + collections.iter().map(|collection| CollectionTag::LEN + collection.name.bytes.len()).sum::<usize>()
+            + shapes.iter().map(|shape| shape.bytes.len()).sum::<usize>();
+        if bytes > limits::TABLE_BYTES {
+            let (got, limit) = (bytes as u64, limits::TABLE_BYTES as u64);
+            return Err(DecodeError::Limit { what: "what a log declares", got, limit });
+        }
+        Ok(Self { bytes, anchors, key_sets, collections, shapes })
     }
 }
 

@@ -3,11 +3,11 @@
 use thiserror::Error;
 
 use crate::codec::DecodeError;
-use crate::entry::{Entry, canonical_from_beside};
+use crate::entry::Entry;
 use crate::header::{Body, BodyV1, Header};
 use crate::ids::{Hash, LogKind};
 use crate::limits;
-use crate::seal::LogKey;
+use crate::seal::{LogKey, PLAINTEXT_BYTES};
 use crate::segment::{Verified, VerifiedSegment, checkpoint_message, seal_off};
 use crate::sign::DeviceSecret;
 use crate::tip::{Tip, TipError};
@@ -28,8 +28,8 @@ pub enum WriteError {
     /// The log belongs to another device.
     #[error("this device cannot write another device's log")]
     OtherDevice,
-    /// A data log without a key, or a control log with one.
-    #[error("a data log is sealed and a control log is not")]
+    /// A data log without a key or with another log's, or a control log with one.
+    #[error("a data log is sealed with its own key and a control log is not sealed")]
     Key,
     /// There is nothing to write.
     #[error("a commit needs at least one entry")]
@@ -37,7 +37,7 @@ pub enum WriteError {
     /// One document or change is too large for an entry.
     #[error("a change of {bytes} bytes is over the limit of {limit}: keep large content in attachments")]
     TooLarge {
-        /// Bytes of the sealed change.
+        /// Bytes of the change: as it is, or else sealed.
         bytes: usize,
         /// The most that an entry takes.
         limit: usize,
@@ -64,7 +64,11 @@ pub fn write_commit(
     if tip.name().device != secret.id() {
         return Err(WriteError::OtherDevice);
     }
-    if key.is_some() != (tip.name().kind == LogKind::Data) {
+    let fits = match key {
+        Some(key) => tip.name().kind == LogKind::Data && key.log() == tip.id(),
+        None => tip.name().kind == LogKind::Control,
+    };
+    if !fits {
         return Err(WriteError::Key);
     }
     if drafts.is_empty() {
@@ -91,6 +95,9 @@ fn write_entry(tip: &mut Tip, key: Option<&LogKey>, draft: Draft, ends_commit: b
     let body = Body::V1(draft.body);
     let mut header = Header { ends_commit, payload_hash: Hash([0; 32]), payload_len: 0, body };
     let payload = match key {
+        Some(_) if draft.content.len() > PLAINTEXT_BYTES => {
+            return Err(WriteError::TooLarge { bytes: draft.content.len(), limit: PLAINTEXT_BYTES });
+        }
         Some(key) => key.seal_payload(position, &header, &draft.content),
         None => draft.content,
     };
@@ -99,15 +106,13 @@ fn write_entry(tip: &mut Tip, key: Option<&LogKey>, draft: Draft, ends_commit: b
     }
     header.payload_len = payload.len() as u32;
     header.payload_hash = Hash(*blake3::hash(&payload).as_bytes());
-    let header_bytes = header.encode_beside_payload();
-    let canonical = canonical_from_beside(&header_bytes, &header.payload_hash);
-    if canonical.len() > limits::HEADER_BYTES {
-        return Err(WriteError::Header(DecodeError::Limit {
-            what: "header",
-            got: canonical.len() as u64,
-            limit: limits::HEADER_BYTES as u64,
-        }));
+    // What could not be read back would end the log for good: lists out of order, over a limit, or empty.
+    let canonical = header.encode();
+    if Header::decode(&canonical)? != header {
+        return Err(WriteError::Header(DecodeError::NotCanonical("header")));
     }
+    let header_bytes = header.encode_beside_payload();
     let hash = tip.append(&header, &canonical)?;
-    Ok(Entry { position, hash, header, header_bytes, payload: Some(payload) })
+    let parents = tip.parents(&header);
+    Ok(Entry { position, hash, header, header_bytes, payload: Some(payload), parents })
 }

@@ -1,0 +1,105 @@
+//! Edits from whole values: the fewest operations that turn what is shown into something else.
+
+use crate::document::Document;
+use crate::operation::{Kind, Operation, SetKind};
+use crate::path::{Path, PathError};
+use crate::state::Values;
+use crate::value::{Map, Value};
+
+/// The operations, all of kind `latest`, that turn the fields `shown` into `new`: one for each leaf that differs. Fields
+/// that are equal are left alone, so that concurrent edits of them stand.
+///
+/// # Errors
+/// If a name is too long, or names are nested too deep.
+pub fn diff(shown: &Map, new: &Map) -> Result<Vec<Operation>, PathError> {
+    Document::default().differences(shown, new, &|_| Kind::Latest)
+}
+
+impl Document {
+    /// The operations that make this document show `new`, with regard to the merge kind of each path: a counter is added
+    /// to, the elements of a set are inserted and removed. Lists and texts are set whole.
+    ///
+    /// # Errors
+    /// If a name is too long, or names are nested too deep.
+    pub fn edit_to(&self, new: &Map, kind: &dyn Fn(&[&str]) -> Kind) -> Result<Vec<Operation>, PathError> {
+        self.differences(&self.shown(), new, kind)
+    }
+
+    fn differences(&self, old: &Map, new: &Map, kind: &dyn Fn(&[&str]) -> Kind) -> Result<Vec<Operation>, PathError> {
+        let mut differences = Differences { document: self, kind, found: Vec::new() };
+        differences.maps(&mut Vec::new(), old, new)?;
+        Ok(differences.found)
+    }
+}
+
+static NOTHING: Map = Map::new();
+
+struct Differences<'a> {
+    document: &'a Document,
+    kind: &'a dyn Fn(&[&str]) -> Kind,
+    found: Vec<Operation>,
+}
+
+impl Differences<'_> {
+    fn maps<'a>(&mut self, path: &mut Vec<&'a str>, old: &'a Map, new: &'a Map) -> Result<(), PathError> {
+        for name in old.keys().filter(|name| !new.contains_key(*name)) {
+            path.push(name);
+            self.found.push(Operation::Unset { path: Path::new(path.iter().copied())? });
+            path.pop();
+        }
+        for (name, value) in new {
+            path.push(name);
+            match (old.get(name), value) {
+                (Some(old), new) if old == new => {}
+                (Some(Value::Map(old)), Value::Map(new)) if !new.is_empty() => self.maps(path, old, new)?,
+                (None, Value::Map(new)) if !new.is_empty() => self.maps(path, &NOTHING, new)?,
+                (old, new) => self.leaf(path, old, new)?,
+            }
+            path.pop();
+        }
+        Ok(())
+    }
+
+    fn leaf(&mut self, names: &[&str], old: Option<&Value>, new: &Value) -> Result<(), PathError> {
+        let path = Path::new(names.iter().copied())?;
+        let kind = match (self.kind)(names) {
+            Kind::Counter => match (old, new) {
+                (None, Value::Int(new)) => return Ok(self.found.push(Operation::Add { path, amount: *new })),
+                (Some(Value::Int(old)), Value::Int(new)) if new.checked_sub(*old).is_some() => {
+                    return Ok(self.found.push(Operation::Add { path, amount: new.wrapping_sub(*old) }));
+                }
+                _ => SetKind::Latest,
+            },
+            Kind::Set => match new {
+                Value::List(new) => return Ok(self.elements(names, path, new)),
+                _ => SetKind::Latest,
+            },
+            Kind::First => SetKind::First,
+            Kind::Min => SetKind::Min,
+            Kind::Max => SetKind::Max,
+            Kind::Latest | Kind::List | Kind::Text => SetKind::Latest,
+        };
+        self.found.push(Operation::Set { path, kind, value: new.clone() });
+        Ok(())
+    }
+
+    /// Inserts and removes elements; where something else stands, that goes first.
+    fn elements(&mut self, names: &[&str], path: Path, new: &[Value]) {
+        let node = self.document.root.at(names);
+        let set = node.and_then(|node| node.elements());
+        let alone = node.is_none_or(|node| matches!(node.values, Values::None) && node.children.is_empty());
+        if !alone {
+            self.found.push(Operation::Unset { path: path.clone() });
+        }
+        let old: Vec<Value> = match set {
+            Some(set) if alone => set.present.values().cloned().collect(),
+            _ => Vec::new(),
+        };
+        for element in old.iter().filter(|element| !new.contains(element)) {
+            self.found.push(Operation::Remove { path: path.clone(), element: element.clone() });
+        }
+        for element in new.iter().filter(|element| !old.contains(element)) {
+            self.found.push(Operation::Insert { path: path.clone(), element: element.clone() });
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Hosts on a LAN without a default route: real processes in network namespaces.
+//!
+//! The hosts are this test binary run again, in the namespace, with [`host`] as its only test.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader},
+    process::{Child, Stdio},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use ayni_net::{Network, NetworkConfig};
+
+use crate::{
+    fixture::Table,
+    lan::{Addressing, Host, Lan},
+};
+
+const SEED: &str = "AYNI_TEST_HOST_SEED";
+
+/// What runs on a host: a network that greets everyone, and says whom it has heard and where it listens.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by the tests of this file, in a namespace"]
+async fn host() {
+    // With RUST_LOG the hosts tell what they do, on stderr.
+    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
+    let seed: u8 = std::env::var(SEED).expect("run by a test").parse().expect("a number");
+    let table = Table::greeting(format!("greetings from {seed}"));
+    let network = Network::start(NetworkConfig::new([seed; 32]), Arc::new(table.clone())).await.unwrap();
+    println!("\nHOST id {}", network.id());
+    println!("HOST port {}", network.addresses().first().map_or(0, |a| a.addr.port()));
+    let (ended, mut end) = tokio::sync::oneshot::channel();
+    thread::spawn(move || {
+        // Ends with the test that started it, however that ends.
+        let _ = std::io::stdin().read_line(&mut String::new());
+        let _ = ended.send(());
+    });
+    let mut heard = BTreeSet::new();
+    loop {
+        for talk in table.open() {
+            let words = String::from_utf8(talk.heard()).unwrap();
+            if !words.is_empty() && heard.insert(words.clone()) {
+                println!("HOST heard {words}");
+            }
+        }
+        tokio::select! {
+            _ = &mut end => break,
+            () = tokio::time::sleep(Duration::from_millis(5)) => {}
+        }
+    }
+    network.shutdown().await;
+    println!("HOST channels {}", table.all().len());
+}
+
+/// A running [`host`].
+struct Running {
+    child: Child,
+    said: mpsc::Receiver<String>,
+    heard: Vec<String>,
+}
+
+impl Running {
+    fn start(on: &Host, seed: u8) -> Self {
+        let mut child = on
+            .command(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "namespaces::host", "--nocapture"])
+            .env(SEED, seed.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (tell, said) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if let Some(said) = line.strip_prefix("HOST ") {
+                    let _ = tell.send(said.to_owned());
+                }
+            }
+        });
+        Self { child, said, heard: Vec::new() }
+    }
+
+    /// Waits for a line that begins like this, and returns the rest.
+    fn says(&mut self, beginning: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let said = self.said.recv_timeout(left).unwrap_or_else(|_| panic!("a host never said {beginning:?}; it heard {:?}", self.heard));
+            if let Some(rest) = said.strip_prefix(beginning) {
+                return rest.trim().to_owned();
+            }
+        }
+    }
+
+    fn hears(&mut self, others: usize) {
+        while self.heard.len() < others {
+            let heard = self.says("heard");
+            self.heard.push(heard);
+        }
+    }
+
+    /// Ends it in good order, and returns how many channels it ever had.
+    fn end(mut self) -> usize {
+        drop(self.child.stdin.take());
+        let channels = self.says("channels").parse().unwrap();
+        assert!(self.child.wait().unwrap().success());
+        channels
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts these hosts, and waits until each has heard all others.
+fn meet(hosts: &[&Host]) -> Vec<Running> {
+    let started = Instant::now();
+    let mut running: Vec<_> = (1..).zip(hosts).map(|(seed, host)| Running::start(host, seed)).collect();
+    let others = running.len() - 1;
+    running.iter_mut().for_each(|host| host.hears(others));
+    println!("{} hosts found each other and exchanged bytes {:?} after they were started", others + 1, started.elapsed());
+    running
+}
+
+/// What the kernel itself sends on a link: ARP, IGMP, neighbour discovery and multicast listener reports.
+const KERNEL: &str = "arp or igmp \
+    or (ip6[6] == 58 and ip6[40] >= 133 and ip6[40] <= 136) \
+    or (ip6[6] == 0 and ip6[40] == 58 and (ip6[48] == 143 or (ip6[48] >= 130 and ip6[48] <= 132)))";
+const MDNS: &str = "udp src port 5353 and udp dst port 5353 and (dst host 224.0.0.251 or dst host ff02::fb)";
+
+/// Three hosts meet, and nothing leaves any of them but what must.
+fn check_three_hosts(addressing: Addressing) {
+    let mut lan = Lan::new(3, addressing);
+    let captures = tempfile::tempdir().unwrap();
+    lan.capture(captures.path());
+    let hosts: Vec<_> = lan.hosts().iter().collect();
+    let running = meet(&hosts);
+    // Long enough for whatever would go out later: keep-alives, checks, look-ups.
+    thread::sleep(Duration::from_secs(6));
+    for host in running {
+        assert_eq!(host.end(), 2, "one channel to each of the others, and never another");
+    }
+    let addresses: BTreeSet<_> = lan.hosts().iter().flat_map(|host| host.addresses()).collect();
+    let one_of = |way: &str| addresses.iter().map(|a| format!("{way} host {a}")).collect::<Vec<_>>().join(" or ");
+    // Ports that the system gives out to sockets, and never a name server's or a router's.
+    let quic = format!(
+        "udp src portrange 49152-65535 and udp dst portrange 49152-65535 and ({}) and ({})",
+        one_of("src"),
+        one_of("dst")
+    );
+    let stray = lan.left_hosts_except(&format!("({KERNEL}) or ({MDNS}) or ({quic})"));
+    assert!(stray.is_empty(), "{} packets should not have left:\n{}", stray.len(), stray.join("\n"));
+    let (mdns, quic) = (lan.left_hosts(MDNS).len(), lan.left_hosts(&quic).len());
+    assert!(mdns >= 3 && quic >= 12, "the capture saw what it must see: {mdns} mDNS and {quic} QUIC packets");
+    println!("left the hosts: {mdns} mDNS packets, {quic} QUIC packets, and nothing else of ours");
+}
+
+#[test]
+fn three_hosts_without_a_route_find_each_other_and_nothing_else_leaves_them() {
+    check_three_hosts(Addressing::Ipv4);
+}
+
+#[test]
+fn three_hosts_with_link_local_addresses_only_find_each_other() {
+    check_three_hosts(Addressing::LinkLocal);
+}
+
+#[test]
+fn three_processes_on_a_machine_without_any_network_find_each_other() {
+    let lan = Lan::loopback_only();
+    let host = &lan.hosts()[0];
+    for host in meet(&[host, host, host]) {
+        assert_eq!(host.end(), 2);
+    }
+}
+
+#[test]
+fn an_interface_that_comes_up_later_is_used() {
+    let lan = Lan::new(2, Addressing::Ipv4);
+    lan.hosts()[1].ip("link set eth0 down");
+    let mut running: Vec<_> = (1..).zip(lan.hosts()).map(|(seed, host)| Running::start(host, seed)).collect();
+    running[1].says("id");
+    thread::sleep(Duration::from_secs(2));
+    lan.hosts()[1].ip("link set eth0 up");
+    let started = Instant::now();
+    running.iter_mut().for_each(|host| host.hears(1));
+    println!("found {:?} after the interface came up", started.elapsed());
+}
