@@ -155,9 +155,9 @@ fn point(lat: Option<f64>, lon: Option<f64>) -> Result<Value, Fault> {
         (Some(y), Some(x)) if is_on_earth(y, x) => {
             wrong("no latitude is beyond 90 degrees: are latitude and longitude exchanged?")
         }
-        (Some(_), Some(_)) => {
-            wrong("latitudes go from -90 to 90, longitudes from -180 to 180: convert the coordinates to degrees (WGS 84)")
-        }
+        (Some(_), Some(_)) => wrong(
+            "latitudes go from -90 to 90, longitudes from -180 to 180: convert the coordinates to degrees (WGS 84)",
+        ),
         (Some(_), None) => wrong("a latitude without a longitude: fill in both, or neither"),
         _ => wrong("a longitude without a latitude: fill in both, or neither"),
     }

@@ -6,13 +6,13 @@ use std::io::BufRead;
 use ayni_doc::{Map, Value};
 use serde_json::Value as Json;
 
+use super::FEATURE_ID;
 use super::frame::{Extent, Scanner};
 use super::json_lines::{Element, next_element, next_line};
 use super::limits::RECORD_BYTES;
 use super::lines::Lines;
 use super::object::{self, Members};
 use super::record::{BadRecord, Fault, Found, RecordId};
-use super::FEATURE_ID;
 
 /// The types of geometries.
 const GEOMETRIES: [&str; 7] =
@@ -91,7 +91,9 @@ impl<R: BufRead> Document<R> {
         loop {
             match self.step() {
                 Ok(Some(None)) => {}
-                Ok(Some(Some((line, text)))) => return Some(text.map(|text| (line, text)).map_err(|fault| fault.on(line))),
+                Ok(Some(Some((line, text)))) => {
+                    return Some(text.map(|text| (line, text)).map_err(|fault| fault.on(line)));
+                }
                 Ok(None) => return None,
                 Err(fault) => return Some(Err(fault.on(self.scanner.line()))),
             }
@@ -252,4 +254,3 @@ fn feature_id(id: &Json, fields: &mut Map, line: u64) -> Result<Option<RecordId>
     }
     Ok(None)
 }
-

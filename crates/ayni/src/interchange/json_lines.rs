@@ -102,7 +102,9 @@ impl<R: BufRead> Elements<R> {
         }
         if self.at == At::Inside {
             match next_element(&mut self.scanner)? {
-                Element::Item(line, text) => return Ok(Some(text.map(|text| (line, text)).map_err(|fault| fault.on(line)))),
+                Element::Item(line, text) => {
+                    return Ok(Some(text.map(|text| (line, text)).map_err(|fault| fault.on(line))));
+                }
                 Element::End => self.at = At::After,
             }
         }
