@@ -414,8 +414,11 @@ fn counters_add_up_and_start_from_what_was_set() {
 #[test]
 fn a_counter_beyond_64_bits_shows_the_nearest_and_loses_nothing() {
     let up = Operation::add("n", i64::MAX);
-    let all =
-        [(1, 0, &[][..], std::slice::from_ref(&up)), (2, 0, &[1], std::slice::from_ref(&up)), (3, 0, &[2], &[Operation::add("n", -7)])];
+    let all = [
+        (1, 0, &[][..], std::slice::from_ref(&up)),
+        (2, 0, &[1], std::slice::from_ref(&up)),
+        (3, 0, &[2], &[Operation::add("n", -7)]),
+    ];
     assert_eq!(merge(&written(&all)).get(&["n"]), Some(Value::Int(i64::MAX)));
     let back = [all[0], all[1], all[2], (4, 0, &[3], &[Operation::add("n", -i64::MAX)])];
     assert_eq!(merge(&written(&back)).get(&["n"]), Some(Value::Int(i64::MAX - 7)));
