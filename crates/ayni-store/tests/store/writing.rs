@@ -56,6 +56,9 @@ fn a_log_comes_back_as_the_segments_that_were_written() {
         assert_eq!(snapshot.tip(branch).unwrap(), author.tip);
         assert_eq!(snapshot.hash_at(branch, 3_005).unwrap(), Some(author.tip.hash()));
         assert_eq!(snapshot.hash_at(branch, 3_006).unwrap(), None);
+        assert_eq!(snapshot.signature_at(branch, 2_048)?, Some(sent[1].signature));
+        assert_eq!(snapshot.signature_at(branch, 3_006)?, Some(sent[2].signature));
+        assert_eq!(snapshot.signature_at(branch, 5)?, None);
         let entry = snapshot.entry(snapshot.key_at(branch, 0)?.unwrap())?.unwrap();
         assert!(entry.read_header().unwrap().v1().is_some());
         Ok(())
