@@ -14,6 +14,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod branches;
+mod damaged;
 mod documents;
 mod entries;
 mod error;
@@ -24,6 +25,7 @@ mod instance;
 mod key;
 mod notes;
 
+mod rebuild;
 mod repair;
 mod rescue;
 mod schema;
