@@ -66,7 +66,8 @@ pub struct Report {
     pub kept: Option<PathBuf>,
 }
 
-/// Reads the whole database and names what is damaged; changes nothing. About a second for 200 MB.
+/// Reads the whole database and names what is damaged; changes nothing. About a second for 100 MB, more where
+/// the indexes do not fit into the writer's cache.
 ///
 /// # Errors
 /// [`OpenError::NotADatabase`] when nothing in it can be read with this key; otherwise what failed that is not damage.
