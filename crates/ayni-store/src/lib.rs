@@ -39,7 +39,7 @@ pub use error::{KeyError, OpenError, StoreError};
 pub use folder::{Folder, NewLock, Random};
 pub use index::{Direction, IndexRow, KeyRange};
 pub use instance::Continuity;
-pub use key::{DatabaseKey, Hardness, Lock, LockKind};
+pub use key::{DatabaseKey, Hardness, LockKind};
 pub use notes::StoredReceipt;
 
 pub use repair::{Loss, Report, check, repair};
