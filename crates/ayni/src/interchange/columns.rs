@@ -133,9 +133,7 @@ fn name_points(columns: &mut [Column], geometry: &str) {
     const LATITUDE: [&str; 2] = ["lat", "latitude"];
     const LONGITUDE: [&str; 4] = ["lon", "lng", "long", "longitude"];
     let only = |names: &[&str]| {
-        let named = |column: &Column| {
-            matches!(column, Column::Plain(name) if names.iter().any(|known| name.eq_ignore_ascii_case(known)))
-        };
+        let named = |column: &Column| matches!(column, Column::Plain(name) if names.iter().any(|known| name.eq_ignore_ascii_case(known)));
         let mut found = columns.iter().enumerate().filter(|(_, column)| named(column)).map(|(at, _)| at);
         found.next().filter(|_| found.next().is_none())
     };
@@ -175,7 +173,10 @@ mod tests {
 
     #[test]
     fn a_type_follows_the_last_colon() {
-        reads("_id,a:int, b ,addr:street", Ok(&[("_id", None), ("a", Some(Type::Int)), ("b", None), ("addr:street", None)]));
+        reads(
+            "_id,a:int, b ,addr:street",
+            Ok(&[("_id", None), ("a", Some(Type::Int)), ("b", None), ("addr:street", None)]),
+        );
         reads("\" a:int\",\":int\"", Ok(&[(" a", Some(Type::Int)), ("", Some(Type::Int))]));
         reads("addr:street:text", Ok(&[("addr:street", Some(Type::Text))]));
     }

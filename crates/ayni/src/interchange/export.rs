@@ -38,7 +38,9 @@ pub enum ExportError {
     #[error("document {0} has a field `{ID}`, which stands for its id in files: rename it")]
     Reserved(DocumentId),
     /// A field that the columns were not made for.
-    #[error("document {0} has fields or types that the CSV header lacks: all documents must be seen before the first is written")]
+    #[error(
+        "document {0} has fields or types that the CSV header lacks: all documents must be seen before the first is written"
+    )]
     Unseen(DocumentId),
 }
 

@@ -38,7 +38,8 @@ pub(super) fn fields(members: &Members, line: u64) -> Result<Map, BadRecord> {
         return Err(Fault::TooManyFields.on(line));
     }
     let field = |(name, json): (&String, &Json)| {
-        let value = Value::from_json(json).map_err(|error| Fault::Value(error.to_string()).at(line, shortened(name)))?;
+        let value =
+            Value::from_json(json).map_err(|error| Fault::Value(error.to_string()).at(line, shortened(name)))?;
         check(name, &value).map_err(|fault| fault.at(line, shortened(name)))?;
         Ok((name.clone(), value))
     };

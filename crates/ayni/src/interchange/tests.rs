@@ -110,7 +110,8 @@ proptest! {
 
 #[test]
 fn numbers_read_back_to_the_bit() {
-    let numbers = [0.1, 1.0, -0.0, 5e-324, 1.7976931348623157e308, 123456789.12345679, 1e21, 9007199254740993.0, 2.5e-7];
+    let numbers =
+        [0.1, 1.0, -0.0, 5e-324, 1.7976931348623157e308, 123456789.12345679, 1e21, 9007199254740993.0, 2.5e-7];
     let mut documents = Documents::new();
     for (at, number) in numbers.into_iter().enumerate() {
         let field = map(&[("number", Value::from(number)), ("whole", Value::Int(at as i64 - 3))]);
@@ -175,7 +176,8 @@ fn json_lines_keep_what_is_good_and_say_what_is_not() {
             "line 7, _id: the key must be a text or a whole number, and not empty",
         ]
     );
-    let records = good("{\"a\":1,\"b\":1.0,\"location\":{\"type\":\"Point\",\"coordinates\":[1,2]}}", &ReadOptions::default());
+    let records =
+        good("{\"a\":1,\"b\":1.0,\"location\":{\"type\":\"Point\",\"coordinates\":[1,2]}}", &ReadOptions::default());
     assert_eq!(records[0].2, map(&[("a", Value::Int(1)), ("b", Value::Float(1.0)), ("location", point(1.0, 2.0))]));
 }
 
@@ -219,7 +221,11 @@ fn a_feature_collection_is_read_feature_by_feature_wherever_its_features_stand()
 
 #[test]
 fn features_stand_alone_or_one_a_line() {
-    let feature = |x: i32| format!("{{\"type\":\"Feature\",\"geometry\":{{\"type\":\"Point\",\"coordinates\":[{x},2]}},\"properties\":{{}}}}");
+    let feature = |x: i32| {
+        format!(
+            "{{\"type\":\"Feature\",\"geometry\":{{\"type\":\"Point\",\"coordinates\":[{x},2]}},\"properties\":{{}}}}"
+        )
+    };
     let expected = |x: f64| map(&[("location", point(x, 2.0))]);
     let alone = good(&feature(1).replace(',', ",\n"), &ReadOptions::default());
     assert_eq!(alone, [(1, None, expected(1.0))]);
@@ -243,7 +249,8 @@ fn a_collection_that_was_cut_off_yields_what_came_before() {
 #[test]
 fn a_feature_id_tells_the_document_only_if_it_is_the_id_of_one() {
     let id = "a".repeat(26);
-    let feature = |member: &str| format!("{{\"type\":\"Feature\",{member}\"geometry\":null,\"properties\":{{\"id\":1}}}}");
+    let feature =
+        |member: &str| format!("{{\"type\":\"Feature\",{member}\"geometry\":null,\"properties\":{{\"id\":1}}}}");
     let read = |member: &str| good(&feature(member), &ReadOptions::default()).remove(0);
     assert_eq!(read(&format!("\"id\":\"{id}\",")), (1, Some(id), map(&[("id", Value::Int(1))])));
     assert_eq!(read("\"id\":1,"), (1, None, map(&[("id", Value::Int(1))])));
@@ -297,7 +304,8 @@ fn a_cell_that_breaks_its_columns_type_is_reported_with_the_remedy() {
 
 #[test]
 fn latitude_and_longitude_columns_make_points() {
-    let text = "name;Latitude;LNG\nCusco;-13.53;-71.97\nNowhere;;\nHalf;1;\nSwapped;-120;10\nMercator;-1506000;-8011000\n";
+    let text =
+        "name;Latitude;LNG\nCusco;-13.53;-71.97\nNowhere;;\nHalf;1;\nSwapped;-120;10\nMercator;-1506000;-8011000\n";
     let (lines, bad) = sorted_out(text, &ReadOptions::default());
     assert_eq!(lines, [2, 3]);
     assert!(bad[0].starts_with("line 4, location: a latitude without a longitude"), "{bad:?}");
@@ -311,7 +319,8 @@ fn latitude_and_longitude_columns_make_points() {
 #[test]
 fn a_key_field_makes_the_same_key_from_every_format() {
     let by = |path: &str| ReadOptions { id: Some(path.parse().unwrap()), ..ReadOptions::default() };
-    let keys = |text: &str, path: &str| good(text, &by(path)).into_iter().map(|(_, key, _)| key.unwrap()).collect::<Vec<_>>();
+    let keys =
+        |text: &str, path: &str| good(text, &by(path)).into_iter().map(|(_, key, _)| key.unwrap()).collect::<Vec<_>>();
     assert_eq!(keys("{\"code\":12}\n{\"code\":\"x\"}", "code"), ["12", "x"]);
     assert_eq!(keys("{\"a\":{\"b\":12}}", "a.b"), ["12"]);
     assert_eq!(keys("code,a\n12,1\nx,2\n", "code"), ["12", "x"]);

@@ -108,7 +108,8 @@ fn field(path: &Path, json: &Json, depth: usize) -> Result<Selector, SelectorErr
     };
     let operators = members.keys().filter(|name| OPERATORS.split(", ").any(|known| known == name.as_str())).count();
     if operators == members.len() {
-        let tests = members.iter().map(|(operator, json)| Ok(Selector::field(path.clone(), test(path, operator, json)?)));
+        let tests =
+            members.iter().map(|(operator, json)| Ok(Selector::field(path.clone(), test(path, operator, json)?)));
         return Ok(all(tests.collect::<Result<_, _>>()?));
     }
     if let Ok(single) = value()

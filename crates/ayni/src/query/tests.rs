@@ -1,6 +1,7 @@
 //! What selectors promise.
 
 use ayni_doc::{Map, Value};
+use ayni_log::ids::DocumentId;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -122,7 +123,10 @@ fn short_forms_mean_their_long_ones() {
     same(json!({"a": {}}), json!({"a": {"$eq": {}}}));
     let place = json!({"type": "Point", "coordinates": [1, 2]});
     same(json!({"a": place}), json!({"a": {"$eq": place}}));
-    same(json!({"a": {"$ref": "aaaaaaaaaaaaaaaaaaaaaaaaaa"}}), json!({"a": {"$eq": {"$ref": "aaaaaaaaaaaaaaaaaaaaaaaaaa"}}}));
+    same(
+        json!({"a": {"$ref": "aaaaaaaaaaaaaaaaaaaaaaaaaa"}}),
+        json!({"a": {"$eq": {"$ref": "aaaaaaaaaaaaaaaaaaaaaaaaaa"}}}),
+    );
     assert_eq!(selector(&json!({})), Selector::default());
 }
 
@@ -146,7 +150,10 @@ fn what_is_not_known_is_refused_by_name() {
         let error = Selector::from_json(&json).unwrap_err().to_string();
         assert!(error.contains(part), "{json}: {error}");
     };
-    refused(json!({"a": {"$regex": "^b"}}), "$regex is not known on a field: there are $eq, $gt, $gte, $lt, $lte, $in, $exists");
+    refused(
+        json!({"a": {"$regex": "^b"}}),
+        "$regex is not known on a field: there are $eq, $gt, $gte, $lt, $lte, $in, $exists",
+    );
     refused(json!({"$nor": []}), "$nor is not known as a condition of its own: there are $and, $or");
     refused(json!({"a": {"$gt": 1, "b": 2}}), "cannot stand in one object");
     refused(json!({"a": {"$in": 1}}), "$in wants a list of values");
@@ -158,7 +165,13 @@ fn what_is_not_known_is_refused_by_name() {
     let mut deep = json!({});
     (0..100).for_each(|_| deep = json!({"$and": [deep]}));
     refused(deep, "deep inside each other");
-    for (text, part) in [("{", "not JSON"), ("=5", "no condition"), ("a==5", "no condition"), ("a!=5", "no condition"), ("a=\"b", "not JSON")] {
+    for (text, part) in [
+        ("{", "not JSON"),
+        ("=5", "no condition"),
+        ("a==5", "no condition"),
+        ("a!=5", "no condition"),
+        ("a=\"b", "not JSON"),
+    ] {
         let error = text.parse::<Selector>().unwrap_err().to_string();
         assert!(error.contains(part), "{text}: {error}");
     }
@@ -174,6 +187,15 @@ fn absent_fields_match_only_their_absence() {
     assert!(!matches(json!({"b": null})));
     assert!(!matches(json!({"b": {"$lt": 5}})));
     assert!(!matches(json!({"a.b": 1})));
+}
+
+#[test]
+fn the_id_is_asked_for_like_a_field() {
+    let document = Map::from([("a".into(), Value::Int(1))]);
+    let asked = WithId(DocumentId([0; 16]), &document);
+    let matches = |id: String| selector(&json!({"_id": id, "a": 1})).matches(&asked);
+    assert!(matches("a".repeat(26)));
+    assert!(!matches("b".repeat(26)));
 }
 
 #[test]
