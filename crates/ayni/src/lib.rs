@@ -23,7 +23,7 @@ pub use repair::RebuildProgress;
 pub use status::{DeviceStatus, ReceiptStatus, Status};
 pub use sync::link::{ChannelInfo, Link};
 pub use sync::pool::{PeerProject, PeerStatus, PoolHandle};
-pub use transaction::Transaction;
+pub use transaction::{Put, Transaction};
 
 pub use ayni_doc as doc;
 pub use ayni_log::ids::{DeviceId, DocumentId, Hash, ProjectId};

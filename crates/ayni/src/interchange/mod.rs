@@ -30,6 +30,7 @@ mod format;
 mod frame;
 mod geojson;
 mod identity;
+mod import;
 mod json_lines;
 pub mod limits;
 mod lines;
@@ -48,6 +49,7 @@ use ayni_doc::Path;
 pub use columns::Columns;
 pub use export::{ExportError, Exporter};
 pub use format::{Format, UnknownFormat};
+pub use import::{ImportCount, ImportError, ImportOptions};
 pub use record::{BadRecord, Fault, Record, RecordId};
 
 use format::BYTE_ORDER_MARK;
