@@ -144,7 +144,7 @@ fn a_frozen_ticket_and_recovery_key_mean_the_same_for_ever() {
     assert_eq!(ticket(found.project()).to_string(), text);
     let words = frozen("recovery.txt");
     is_listed("recovery.txt", words.as_bytes());
-    let key = RecoveryKey::from_words(&words).unwrap();
+    let key = RecoveryKey::from_words(words).unwrap();
     let (device, exchange): (DeviceId, ExchangeKey) = (found.recovery, found.recovery_exchange);
     assert_eq!((key.secret().id(), key.secret().exchange_public()), (device, exchange));
 }
