@@ -308,7 +308,7 @@ fn what_is_nested_too_deep_is_refused_when_written_and_when_read() {
     assert_eq!(Change::decode(&fits.encode().unwrap(), &no_shapes), Ok(fits));
     let deep = Change::Edit(vec![Operation::set_at(path.clone(), nested(DEPTH - 1))]);
     assert_eq!(deep.encode(), Err(ChangeError::Deep { path }));
-    let mut bytes = vec![0x06, 1].repeat(DEPTH + 1);
+    let mut bytes = [0x06, 1].repeat(DEPTH + 1);
     bytes.push(0);
     assert!(matches!(read(&bytes), Err(DecodeError::Limit { .. })));
 }

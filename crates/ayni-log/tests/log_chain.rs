@@ -2,7 +2,6 @@
 
 mod log_support;
 
-use ayni_log::entry::Parent;
 use ayni_log::header::{Anchor, AttachmentName, Body, BodyV1, Declaration, Header, Reference, Subject};
 use ayni_log::ids::{Hash, LogId, StoreId};
 use ayni_log::limits;
@@ -11,7 +10,7 @@ use ayni_log::segment::{
     MAX_SEGMENT_BYTES, Segment, Verified, VerifiedSegment, VerifyError, WireEntry, checkpoint_message, replay,
     verify_payload,
 };
-use ayni_log::tip::{Anchored, Tip, TipError};
+use ayni_log::tip::{Tip, TipError};
 use ayni_log::write::{Draft, WriteError};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -297,29 +296,6 @@ fn references_reach_only_what_was_anchored() {
             Ok(_) => assert!(reached),
             Err(refused) => assert_eq!((refused, reached), (VerifyError::Rule { position: 3, error }, false)),
         }
-    }
-}
-
-#[test]
-fn a_reference_means_the_entry_that_was_anchored_when_it_was_written_whatever_is_anchored_later() {
-    let (author, tip, _) = two_then(vec![create(2)]);
-    let other = LogId([3; 32]);
-    let anchor_of =
-        |log, position, hash| Declaration::Anchor(Anchor { number: 1, log, position, hash: Hash([hash; 32]) });
-    let edits = |declaration| {
-        let parents = vec![Reference { branch: 0, position: 1 }, Reference { branch: 1, position: 4 }];
-        let subject = Subject::Edit { parents };
-        Draft { body: BodyV1 { declarations: vec![declaration], subject, ..create(2).body }, ..create(2) }
-    };
-    // The second anchor names another side of a fork under the same number, as only a lying author would.
-    let drafts = vec![edits(anchor_of(Some(other), 5, 7)), edits(anchor_of(None, 9, 8))];
-    let (segments, _) = author.write(&tip, drafts).unwrap();
-    let (verified, _) = author.verify(outgoing(&segments[0]), &tip).unwrap();
-    assert_eq!(verified.entries, segments[0].entries);
-    for (entry, (at, hash)) in verified.entries.iter().zip([(5, 7), (9, 8)]) {
-        let anchored = Anchored { log: other, position: at, hash: Hash([hash; 32]) };
-        let own = Parent::Own { position: entry.position - 1 };
-        assert_eq!(entry.parents, [own, Parent::Other { anchored, position: 4 }]);
     }
 }
 

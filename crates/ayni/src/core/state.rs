@@ -345,7 +345,6 @@ pub(crate) fn read_entries(store: &Snapshot<'_>, row: BranchRow, from: u64, to: 
             header: entry.read_header().map_err(|_| Error::Damaged("an entry of the log"))?,
             header_bytes: entry.header.to_vec(),
             payload: entry.payload.map(<[u8]>::to_vec),
-            parents: Vec::new(),
         });
         Ok::<_, Error>(ControlFlow::Continue(()))
     })?;

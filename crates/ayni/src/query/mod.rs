@@ -20,6 +20,7 @@
 mod parse;
 mod projection;
 mod ranges;
+mod run;
 mod selector;
 mod sort;
 #[cfg(test)]
