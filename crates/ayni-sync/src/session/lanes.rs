@@ -59,6 +59,7 @@ impl Session {
         }
         let side = self.projects[index].side_mut(kind);
         side.lacking.clear();
+        side.missed.clear();
         let mut missing = Vec::new();
         for (log, mark) in side.theirs.iter().flat_map(PeerFrontier::iter) {
             let here = by_log.get(log).map_or(&[][..], Vec::as_slice);
@@ -73,12 +74,18 @@ impl Session {
             self.say_missing(index, &log, &mark);
         }
         for tip in by_log.values().flatten() {
-            self.open_lane(replica, index, tip, 0);
+            if self.open_lane(replica, index, tip, 0) {
+                // Only what came after our frontier was sent has yet to be told.
+                self.projects[index].side_mut(kind).news.insert(tip.branch);
+            }
         }
         self.projects[index].plan_due = true;
     }
 
     fn say_missing(&mut self, index: usize, log: &LogName, mark: &Mark) {
+        if !self.projects[index].side_mut(log.kind).missed.insert((*log, *mark)) {
+            return;
+        }
         let project = self.projects[index].number;
         let message = Message::Missing { project, log: LogRef::from(log), length: mark.length, hash: mark.hash };
         self.tasks.push_back(Task::Message(message));
@@ -131,7 +138,8 @@ impl Session {
         }
     }
 
-    /// Points of a log that are no longer lacking, now that this one is held.
+    /// A branch has come to hold this point: others of the log may no longer be lacking, and those that still are and are
+    /// shorter are for this side to tell of, as the other will take them for parts of this longer branch.
     fn now_held(&mut self, replica: &dyn Replica, index: usize, log: &LogName, mark: &Mark) {
         let side = self.projects[index].side_mut(log.kind);
         let from = (*log, Mark { length: 0, hash: ayni_log::ids::Hash([0; 32]), bytes: 0 });
@@ -139,7 +147,11 @@ impl Session {
         let candidates: Vec<_> = side.lacking.range(from..).take_while(up_to).copied().collect();
         for (log, at) in candidates {
             if at.is(mark) || frontier::held(replica, &log, &at) {
+                let side = self.projects[index].side_mut(log.kind);
                 side.lacking.remove(&(log, at));
+                side.missed.remove(&(log, at));
+            } else if at.length < mark.length {
+                self.say_missing(index, &log, &at);
             }
         }
     }
@@ -148,7 +160,7 @@ impl Session {
     pub(super) fn arrived(&mut self, replica: &dyn Replica, arrival: Arrival) {
         let Arrival { index, log, end, entries, size, .. } = arrival;
         self.projects[index].received.add(entries, size);
-        self.projects[index].side_mut(log.kind).told.insert(log, (end.length, end.hash));
+        self.projects[index].side_mut(log.kind).acknowledged.insert(log, (end.length, end.hash));
         self.now_held(replica, index, &log, &end);
         if log.kind == LogKind::Control {
             self.refresh(replica, index);
@@ -213,10 +225,9 @@ impl Session {
             if !frontier::on_branch(replica, &tip, mark) {
                 continue;
             }
+            let told = self.open_lane(replica, index, &tip, 0);
             let side = self.projects[index].side_mut(log.kind);
-            let theirs = side.theirs.as_ref().map_or(&[][..], |theirs| theirs.of(&log));
-            let unknown = !matches!(frontier::common(replica, &tip, theirs), Common::All | Common::UpTo(_));
-            if (unknown || theirs.is_empty()) && !side.lanes.contains_key(&tip.branch) {
+            if (told || side.theirs.is_none()) && !side.lanes.contains_key(&tip.branch) {
                 side.lanes.insert(tip.branch, Lane::probing(tip));
                 self.tasks.push_back(Task::Probe { index, kind: log.kind, branch: tip.branch });
             }

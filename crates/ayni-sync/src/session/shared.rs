@@ -180,8 +180,12 @@ pub(super) struct Exchange {
     pub(super) lanes: BTreeMap<BranchId, Lane>,
     /// Points that the other side holds and this one does not.
     pub(super) lacking: BTreeSet<(LogName, Mark)>,
-    /// What the other side last heard of each log from here.
-    pub(super) told: BTreeMap<LogName, (u64, Hash)>,
+    /// Points of these of which the other side was told that they are missing here.
+    pub(super) missed: BTreeSet<(LogName, Mark)>,
+    /// What was last acknowledged of each log.
+    pub(super) acknowledged: BTreeMap<LogName, (u64, Hash)>,
+    /// The length at which the other side last heard of each branch from here.
+    pub(super) told: BTreeMap<BranchId, u64>,
     /// Branches to be named in the next news.
     pub(super) news: BTreeSet<BranchId>,
     /// Segments of each log that arrived and are not stored: the acknowledgement will tell the other side.
@@ -206,6 +210,12 @@ impl Exchange {
             && self.in_flight.entries == 0
             && self.pending.entries == 0
             && self.lanes.values().all(Lane::is_idle)
+    }
+
+    /// Whether the other side knows that this is held here.
+    pub(super) fn is_told(&self, tip: &BranchTip) -> bool {
+        self.told.get(&tip.branch) == Some(&tip.length)
+            || self.acknowledged.get(&tip.log) == Some(&(tip.length, tip.hash))
     }
 
     /// Nothing of this log will come that is taken.
