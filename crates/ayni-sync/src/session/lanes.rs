@@ -10,7 +10,7 @@ use crate::limits;
 use crate::message::{FrontierEntry, LogRef, Message};
 use crate::replica::{BranchId, BranchTip, Replica};
 
-use super::shared::{Arrival, Lane, LaneState};
+use super::shared::{Arrival, Lane, LaneState, Source};
 use super::{Session, Task};
 
 impl Session {
@@ -74,7 +74,7 @@ impl Session {
             self.say_missing(index, &log, &mark);
         }
         for tip in by_log.values().flatten() {
-            if self.open_lane(replica, index, tip, 0) {
+            if self.open_lane(replica, index, tip) {
                 // Only what came after our frontier was sent has yet to be told.
                 self.projects[index].side_mut(kind).news.insert(tip.branch);
             }
@@ -93,7 +93,7 @@ impl Session {
 
     /// Makes sure that what the other side lacks of a branch is sent. Whether the other side is to be told of the branch
     /// instead, because only it can tell.
-    fn open_lane(&mut self, replica: &dyn Replica, index: usize, tip: &BranchTip, not_before: u64) -> bool {
+    fn open_lane(&mut self, replica: &dyn Replica, index: usize, tip: &BranchTip) -> bool {
         let side = self.projects[index].side_mut(tip.log.kind);
         let Some(theirs) = &side.theirs else { return false };
         if let Some(lane) = side.lanes.get_mut(&tip.branch) {
@@ -108,7 +108,7 @@ impl Session {
                 if mark.bytes == 0 && mark.length > 0 {
                     mark.bytes = replica.bytes_at(&tip.log.project, tip.branch, mark.length).unwrap_or(0);
                 }
-                Lane::new(*tip, mark, LaneState::Sending, not_before)
+                Lane::new(*tip, mark, LaneState::Sending)
             }
             Common::Parted => {
                 self.tasks.push_back(Task::Probe { index, kind: tip.log.kind, branch: tip.branch });
@@ -128,9 +128,15 @@ impl Session {
         if side.theirs.is_none() {
             return;
         }
-        let not_before = if own { 0 } else { self.now.saturating_add(limits::FORWARD_DELAY) };
-        let theirs_to_tell = self.open_lane(replica, index, tip, not_before);
+        let new = !side.lanes.contains_key(&tip.branch);
+        let theirs_to_tell = self.open_lane(replica, index, tip);
+        let now = self.now;
         let side = self.projects[index].side_mut(kind);
+        let source = side.sources.get(&tip.log).copied();
+        // A lane that was open from the start, for what the other side is known to lack, is not held back.
+        if let Some(lane) = side.lanes.get_mut(&tip.branch).filter(|lane| !own && (new || lane.since.is_some())) {
+            lane.hold_back(source, now);
+        }
         let theirs = side.theirs.as_ref().map_or(&[][..], |theirs| theirs.of(&tip.log));
         let came_from_there = side.coming.contains_key(&tip.log) && theirs.iter().any(|mark| mark.is(&Mark::of(tip)));
         if theirs_to_tell || (!own && !came_from_there) {
@@ -188,6 +194,7 @@ impl Session {
             let side = self.projects[index].side_mut(kind);
             let Some(theirs) = &mut side.theirs else { continue };
             theirs.learn(log, None, mark);
+            side.sources.insert(log, Source::Elsewhere);
             let here = replica.branches(&log);
             if let Some(tip) = here.iter().find(|tip| frontier::on_branch(replica, tip, &mark)) {
                 theirs.forget_shorter(&log, |shorter| {
@@ -225,7 +232,7 @@ impl Session {
             if !frontier::on_branch(replica, &tip, mark) {
                 continue;
             }
-            let told = self.open_lane(replica, index, &tip, 0);
+            let told = self.open_lane(replica, index, &tip);
             let side = self.projects[index].side_mut(log.kind);
             if (told || side.theirs.is_none()) && !side.lanes.contains_key(&tip.branch) {
                 side.lanes.insert(tip.branch, Lane::probing(tip));

@@ -10,7 +10,7 @@ use crate::message::{FrontierEntry, LogRef, Message, SegmentFrame};
 use crate::receipt::{ReceiptKey, SignedReceipt};
 use crate::replica::{BranchId, BranchTip, Replica, Standing};
 
-use super::shared::{InFlight, LaneState};
+use super::shared::{InFlight, LaneState, Source};
 use super::{Session, Task};
 
 impl Session {
@@ -230,6 +230,9 @@ impl Session {
         }
         lane.unacknowledged += 1;
         let log = lane.target.log;
+        if lane.since.is_some() {
+            side.sources.insert(log, Source::Here);
+        }
         let frame_bytes = segment.bytes.len() as u64;
         let flown = InFlight { index, log, branch, generation: lane.generation, start, end, frame_bytes };
         side.in_flight.add(flown.entries(), flown.bytes());

@@ -186,6 +186,8 @@ pub(super) struct Exchange {
     pub(super) acknowledged: BTreeMap<LogName, (u64, Hash)>,
     /// The length at which the other side last heard of each branch from here.
     pub(super) told: BTreeMap<BranchId, u64>,
+    /// Where the other side had the entries of a log from, the last time.
+    pub(super) sources: BTreeMap<LogName, Source>,
     /// Branches to be named in the next news.
     pub(super) news: BTreeSet<BranchId>,
     /// Segments of each log that arrived and are not stored: the acknowledgement will tell the other side.
@@ -224,6 +226,15 @@ impl Exchange {
     }
 }
 
+/// Where the other side has a third device's entries from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// From here: it had not named them when they were sent.
+    Here,
+    /// From elsewhere: it named them first.
+    Elsewhere,
+}
+
 /// A branch on its way to the other side.
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -231,6 +242,8 @@ pub(super) struct Lane {
     /// Up to here it was sent, or is known to be there.
     pub(super) next: Mark,
     pub(super) state: LaneState,
+    /// Since when it is held back, or was.
+    pub(super) since: Option<u64>,
     /// Nothing is sent before this time.
     pub(super) not_before: u64,
     pub(super) unacknowledged: u32,
@@ -255,13 +268,28 @@ pub(super) enum LaneState {
 }
 
 impl Lane {
-    pub(super) fn new(target: BranchTip, next: Mark, state: LaneState, not_before: u64) -> Self {
-        Self { target, next, state, not_before, unacknowledged: 0, retries: 0, generation: 0 }
+    pub(super) fn new(target: BranchTip, next: Mark, state: LaneState) -> Self {
+        Self { target, next, state, since: None, not_before: 0, unacknowledged: 0, retries: 0, generation: 0 }
     }
 
     pub(super) fn probing(target: BranchTip) -> Self {
         let state = LaneState::Probing { low: 0, high: target.length, points: Vec::new() };
-        Self::new(target, Mark::zero(&target.log), state, 0)
+        Self::new(target, Mark::zero(&target.log), state)
+    }
+
+    /// Holds a third device's entries back, as long as nothing of the lane was sent.
+    pub(super) fn hold_back(&mut self, source: Option<Source>, now: u64) {
+        if self.since.is_some() && self.not_before <= now {
+            return;
+        }
+        let since = *self.since.get_or_insert(now);
+        let many = self.target.bytes.saturating_sub(self.next.bytes) > limits::FORWARD_MANY;
+        let delay = match source {
+            Some(Source::Elsewhere) => limits::FORWARD_PATIENCE,
+            None if many => limits::FORWARD_PATIENCE,
+            _ => limits::FORWARD_DELAY,
+        };
+        self.not_before = since.saturating_add(delay);
     }
 
     /// Nothing can be sent of it.
