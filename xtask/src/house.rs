@@ -95,7 +95,8 @@ fn leaning_right(edges: &Edges) -> Vec<String> {
             broken.push(format!("{name} has no place in the house: give it one in xtask/src/house.rs"));
             continue;
         };
-        let wrong = dependencies.iter().filter(|other| !allowed.contains(&other.as_str()));
+        // A crate's tests may name the crate itself, to have it with the features that are for tests.
+        let wrong = dependencies.iter().filter(|other| *other != name && !allowed.contains(&other.as_str()));
         broken.extend(wrong.map(|other| format!("{name} must not depend on {other}")));
     }
     broken
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn dependencies_run_leftwards_only() {
-        assert!(house(&[("ayni-log", &["blake3"]), ("ayni-doc", &["ayni-log", "serde"])]).is_empty());
+        assert!(house(&[("ayni-log", &["ayni-log", "blake3"]), ("ayni-doc", &["ayni-log", "serde"])]).is_empty());
         assert_eq!(
             house(&[("ayni-log", &["ayni-doc"]), ("ayni-doc", &["ayni-log"])]),
             ["ayni-log must not depend on ayni-doc"]

@@ -22,6 +22,11 @@ const NEEDS: &[Need] = &[
         found: || vendored() || program("pkg-config", &["--exists", "openssl"]).succeeds(),
     },
     Need { package: "iproute2", reason: "ip, for the tests between hosts", found: || on_path("ip") || !linux() },
+    Need {
+        package: "tcpdump",
+        reason: "sees what leaves a host in those tests",
+        found: || on_path("tcpdump") || !linux(),
+    },
 ];
 
 /// Sees to everything that the steps stand on.

@@ -1,5 +1,7 @@
 //! Edits from whole values: the fewest operations that turn what is shown into something else.
 
+use std::collections::BTreeMap;
+
 use crate::document::Document;
 use crate::operation::{Kind, Operation, SetKind};
 use crate::path::{Path, PathError};
@@ -62,44 +64,51 @@ impl Differences<'_> {
 
     fn leaf(&mut self, names: &[&str], old: Option<&Value>, new: &Value) -> Result<(), PathError> {
         let path = Path::new(names.iter().copied())?;
-        let kind = match (self.kind)(names) {
-            Kind::Counter => match (old, new) {
-                (None, Value::Int(new)) => return Ok(self.found.push(Operation::Add { path, amount: *new })),
-                (Some(Value::Int(old)), Value::Int(new)) if new.checked_sub(*old).is_some() => {
-                    return Ok(self.found.push(Operation::Add { path, amount: new.wrapping_sub(*old) }));
-                }
-                _ => SetKind::Latest,
+        let operation = match ((self.kind)(names), old, new) {
+            (Kind::Counter, None, Value::Int(new)) => Operation::Add { path, amount: *new },
+            (Kind::Counter, Some(Value::Int(old)), Value::Int(new)) => match new.checked_sub(*old) {
+                Some(amount) => Operation::Add { path, amount },
+                None => Operation::set_at(path, Value::Int(*new)),
             },
-            Kind::Set => match new {
-                Value::List(new) => return Ok(self.elements(names, path, new)),
-                _ => SetKind::Latest,
-            },
-            Kind::First => SetKind::First,
-            Kind::Min => SetKind::Min,
-            Kind::Max => SetKind::Max,
-            Kind::Latest | Kind::List | Kind::Text => SetKind::Latest,
+            (Kind::Set, _, Value::List(new)) if !new.is_empty() || self.has_set(names) => {
+                self.elements(names, &path, new);
+                return Ok(());
+            }
+            (kind, _, new) => Operation::Set { path, kind: set_kind(kind), value: new.clone() },
         };
-        self.found.push(Operation::Set { path, kind, value: new.clone() });
+        self.found.push(operation);
         Ok(())
     }
 
+    fn has_set(&self, names: &[&str]) -> bool {
+        self.document.root.at(names).is_some_and(|node| node.elements().is_some())
+    }
+
     /// Inserts and removes elements; where something else stands, that goes first.
-    fn elements(&mut self, names: &[&str], path: Path, new: &[Value]) {
+    fn elements(&mut self, names: &[&str], path: &Path, new: &[Value]) {
         let node = self.document.root.at(names);
-        let set = node.and_then(|node| node.elements());
         let alone = node.is_none_or(|node| matches!(node.values, Values::None) && node.children.is_empty());
         if !alone {
             self.found.push(Operation::Unset { path: path.clone() });
         }
-        let old: Vec<Value> = match set {
-            Some(set) if alone => set.present.values().cloned().collect(),
-            _ => Vec::new(),
-        };
-        for element in old.iter().filter(|element| !new.contains(element)) {
+        let nothing = BTreeMap::new();
+        let set = node.filter(|_| alone).and_then(|node| node.elements());
+        let old = set.map_or(&nothing, |set| &set.present);
+        let new: BTreeMap<_, _> = new.iter().map(|element| (element.to_bytes(), element.clone())).collect();
+        for (_, element) in old.iter().filter(|(bytes, _)| !new.contains_key(*bytes)) {
             self.found.push(Operation::Remove { path: path.clone(), element: element.clone() });
         }
-        for element in new.iter().filter(|element| !old.contains(element)) {
-            self.found.push(Operation::Insert { path: path.clone(), element: element.clone() });
+        for (_, element) in new.into_iter().filter(|(bytes, _)| !old.contains_key(bytes)) {
+            self.found.push(Operation::Insert { path: path.clone(), element });
         }
+    }
+}
+
+fn set_kind(kind: Kind) -> SetKind {
+    match kind {
+        Kind::First => SetKind::First,
+        Kind::Min => SetKind::Min,
+        Kind::Max => SetKind::Max,
+        Kind::Latest | Kind::Counter | Kind::Set | Kind::List | Kind::Text => SetKind::Latest,
     }
 }

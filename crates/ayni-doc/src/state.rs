@@ -110,8 +110,8 @@ impl Node {
 
     /// The map that its children show, unless they show nothing.
     pub(crate) fn shown_map(&self) -> Option<Map> {
-        let shown = |(name, node): (&Box<str>, &Self)| Some((String::from(&**name), node.shown()?));
-        let map: Map = self.children.iter().filter_map(shown).collect();
+        let shown = self.children.iter().filter_map(|(name, node)| Some((String::from(&**name), node.shown()?)));
+        let map: Map = shown.collect();
         (!map.is_empty()).then_some(map)
     }
 

@@ -321,11 +321,61 @@ fn encode_geometry(geometry: &Geometry, out: &mut Writer) {
     }
 }
 
+/// A byte with the decimal places of longitude and latitude, then both; with a height, a byte with its places and it.
 fn encode_position(position: &Position, height: bool, out: &mut Writer) {
-    encode_float(position.x, out);
-    encode_float(position.y, out);
+    let (x, y) = (Ordinate::of(position.x), Ordinate::of(position.y));
+    out.byte(x.places() << 4 | y.places());
+    x.encode(out);
+    y.encode(out);
     if height {
-        encode_float(position.z.unwrap_or(0.0), out);
+        let z = Ordinate::of(position.z.unwrap_or(0.0));
+        out.byte(z.places());
+        z.encode(out);
+    }
+}
+
+/// A number of a position, as it is written.
+enum Ordinate {
+    Decimal(u8, i64),
+    Float(f64),
+}
+
+impl Ordinate {
+    /// Stands for the places of what is written as a float.
+    const AS_FLOAT: u8 = 15;
+
+    fn of(float: f64) -> Self {
+        let float = float::canonical(float);
+        match float::to_decimal(float) {
+            Some((places, mantissa)) if places < usize::from(Self::AS_FLOAT) => Self::Decimal(places as u8, mantissa),
+            _ => Self::Float(float),
+        }
+    }
+
+    fn places(&self) -> u8 {
+        match self {
+            Self::Decimal(places, _) => *places,
+            Self::Float(_) => Self::AS_FLOAT,
+        }
+    }
+
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Self::Decimal(_, mantissa) => out.signed(*mantissa),
+            Self::Float(float) => out.raw(&float.to_bits().to_be_bytes()),
+        }
+    }
+
+    fn decode(places: u8, input: &mut Reader<'_>) -> Result<f64, DecodeError> {
+        if places < Self::AS_FLOAT {
+            let mantissa = input.signed()?;
+            return float::from_decimal(usize::from(places), mantissa).ok_or(DecodeError::NotCanonical("position"));
+        }
+        let float = f64::from_bits(u64::from_be_bytes(input.array()?));
+        match Self::of(float) {
+            Self::Float(canonical) if canonical.to_bits() == float.to_bits() && float.is_finite() => Ok(float),
+            _ => Err(DecodeError::NotCanonical("position")),
+        }
     }
 }
 
@@ -357,17 +407,15 @@ fn decode_geometry(tag: u8, input: &mut Reader<'_>, depth: usize) -> Result<Geom
 }
 
 fn decode_position(input: &mut Reader<'_>, height: bool) -> Result<Position, DecodeError> {
-    let x = decode_ordinate(input)?;
-    let y = decode_ordinate(input)?;
-    let z = if height { Some(decode_ordinate(input)?) } else { None };
-    Ok(Position { x, y, z })
-}
-
-fn decode_ordinate(input: &mut Reader<'_>) -> Result<f64, DecodeError> {
-    let ordinate = match input.byte()? {
-        tag::FLOAT => decode_float(input)?,
-        tag @ 0x30..=0x3f => decode_decimal(tag, input)?,
-        _ => return Err(DecodeError::Invalid("position")),
+    let places = input.byte()?;
+    let x = Ordinate::decode(places >> 4, input)?;
+    let y = Ordinate::decode(places & 0x0f, input)?;
+    let z = match height {
+        true => Some(match input.byte()? {
+            places @ 0..=Ordinate::AS_FLOAT => Ordinate::decode(places, input)?,
+            _ => return Err(DecodeError::Invalid("position")),
+        }),
+        false => None,
     };
-    if ordinate.is_finite() { Ok(ordinate) } else { Err(DecodeError::Invalid("position")) }
+    Ok(Position { x, y, z })
 }

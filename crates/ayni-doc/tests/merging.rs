@@ -164,28 +164,28 @@ proptest! {
     }
 
     #[test]
-    fn versions_without_effect_change_nothing(steps in history(operation), spare in vec(any::<bool>(), 14)) {
-        // Voiding a version gives the same as its never having had operations, save that it still connects.
+    fn a_version_without_effect_only_connects_those_around_it(steps in history(operation), voids in vec(any::<bool>(), 14)) {
         let (mut versions, _) = versions(&steps);
-        for (version, void) in versions.iter_mut().zip(&spare) {
-            if *void { version.change = None; }
+        for (version, void) in versions.iter_mut().zip(voids) {
+            if void {
+                version.change = None;
+            }
         }
-        let merged = merge(&versions);
-        prop_assert!(merged.heads().iter().all(|head| versions.iter().any(|v| v.key == *head && v.change.is_some())));
-        let effective: Vec<_> = versions.iter().filter(|version| version.change.is_some()).collect();
-        let writes = |value: &Value| effective.iter().any(|version| match &version.change {
-            Some(Change::Edit(operations)) => operations.iter().any(|operation| matches!(
-                operation, Operation::Set { value: set, .. } if format!("{set:?}").contains(&format!("{value:?}")))),
-            _ => false,
-        });
-        for conflict in merged.conflicts() {
-            for alternative in conflict.alternatives {
-                prop_assert!(effective.iter().any(|version| version.hash == alternative.stamp.hash));
-                if let Some(value @ (Value::Text(_) | Value::Null)) = &alternative.value {
-                    prop_assert!(writes(value));
+        // The same history, had those versions never been: their children go on from what they went on from.
+        let mut without: Vec<Version> = versions.clone();
+        for void in versions.iter().filter(|version| version.change.is_none()) {
+            let place = without.iter().position(|version| version.key == void.key).unwrap();
+            let void = without.remove(place);
+            for version in &mut without {
+                if version.parents.contains(&void.key) {
+                    version.parents.retain(|parent| *parent != void.key);
+                    version.parents.extend(&void.parents);
+                    version.parents.sort();
+                    version.parents.dedup();
                 }
             }
         }
+        prop_assert_eq!(merge(&versions), merge(&without));
     }
 
     #[test]
@@ -216,8 +216,12 @@ proptest! {
         let merged = merge(&all);
         let operations = merged.edit_to(&map(&new), &|_| kind).unwrap();
         all.push(version(2000, 9, merged.heads(), Change::Edit(operations)));
-        if kind == Kind::Latest {
-            prop_assert_eq!(merge(&all).shown(), map(&new));
+        let shown = merge(&all).shown();
+        match (kind, &new) {
+            // The elements of a set are shown in their order.
+            (Kind::Set, new) if format!("{new:?}").contains("List") => {}
+            // Integers that are set concurrently stay in conflict below what is added.
+            _ => prop_assert_eq!(shown, map(&new)),
         }
     }
 
@@ -380,7 +384,7 @@ fn unsetting_against_a_concurrent_edit_keeps_the_value_and_says_so() {
 fn an_edit_made_at_the_same_time_as_a_delete_keeps_the_document() {
     let both = [(1, 0, &[][..], &[set("a", "1")][..]), (2, 9, &[1], &[]), (3, 5, &[1], &[set("a", "3")])];
     assert!(check(&both, r#"{"a":3}"#, 0).is_present());
-    let seen = [both[0].clone(), (3, 5, &[1], both[2].3), (2, 9, &[3], &[])];
+    let seen = [both[0], (3, 5, &[1], both[2].3), (2, 9, &[3], &[])];
     assert!(!merge(&written(&seen)).is_present());
 }
 
@@ -388,7 +392,7 @@ fn an_edit_made_at_the_same_time_as_a_delete_keeps_the_document() {
 fn an_edit_that_saw_the_delete_brings_the_document_back_as_it_was() {
     let deleted = [(1, 0, &[][..], &[set("a", "1"), set("b", "1")][..]), (2, 9, &[1], &[])];
     assert!(!merge(&written(&deleted)).is_present());
-    let back = [deleted[0].clone(), deleted[1].clone(), (3, -9, &[2], &[set("b", "2")])];
+    let back = [deleted[0], deleted[1], (3, -9, &[2], &[set("b", "2")])];
     assert!(check(&back, r#"{"a":1,"b":2}"#, 0).is_present());
 }
 
@@ -401,9 +405,9 @@ fn counters_add_up_and_start_from_what_was_set() {
     ];
     check(&both, r#"{"n":13}"#, 0);
     // A set yields to nothing it has not seen: additions concurrent to it count on top.
-    let set_anew = [both[0].clone(), both[1].clone(), (3, 2, &[1], &[set("n", "100")])];
+    let set_anew = [both[0], both[1], (3, 2, &[1], &[set("n", "100")])];
     check(&set_anew, r#"{"n":105}"#, 0);
-    let seen = [both[0].clone(), both[1].clone(), (3, 2, &[2], &[set("n", "100")])];
+    let seen = [both[0], both[1], (3, 2, &[2], &[set("n", "100")])];
     check(&seen, r#"{"n":100}"#, 0);
 }
 
@@ -411,9 +415,9 @@ fn counters_add_up_and_start_from_what_was_set() {
 fn a_counter_beyond_64_bits_shows_the_nearest_and_loses_nothing() {
     let up = Operation::add("n", i64::MAX);
     let all =
-        [(1, 0, &[][..], &[up.clone()][..]), (2, 0, &[1], &[up.clone()]), (3, 0, &[2], &[Operation::add("n", -7)])];
+        [(1, 0, &[][..], std::slice::from_ref(&up)), (2, 0, &[1], std::slice::from_ref(&up)), (3, 0, &[2], &[Operation::add("n", -7)])];
     assert_eq!(merge(&written(&all)).get(&["n"]), Some(Value::Int(i64::MAX)));
-    let back = [all[0].clone(), all[1].clone(), all[2].clone(), (4, 0, &[3], &[Operation::add("n", -i64::MAX)])];
+    let back = [all[0], all[1], all[2], (4, 0, &[3], &[Operation::add("n", -i64::MAX)])];
     assert_eq!(merge(&written(&back)).get(&["n"]), Some(Value::Int(i64::MAX - 7)));
 }
 
@@ -437,7 +441,7 @@ fn an_element_added_while_another_device_removes_it_stays() {
     let remove = Operation::Remove { path: "tags".parse().unwrap(), element: "b".into() };
     let all = [
         (1, 0, &[][..], &[insert("b"), insert("a")][..]),
-        (2, 9, &[1], &[remove.clone()]),
+        (2, 9, &[1], std::slice::from_ref(&remove)),
         (3, 1, &[1], &[insert("b")]),
     ];
     check(&all, r#"{"tags":["a","b"]}"#, 0);

@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use crate::codec::DecodeError;
 use crate::header::Header;
 use crate::ids::{Hash, LogId};
-use crate::tip::Anchored;
 
 /// One entry: a header, its place, and the payload where it is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,25 +20,6 @@ pub struct Entry {
     pub header_bytes: Vec<u8>,
     /// The payload as stored: sealed in a data log. `None` where it is held back or was purged.
     pub payload: Option<Vec<u8>>,
-    /// The entries that the header's references mean, in their order; empty unless it is an edit.
-    pub parents: Vec<Parent>,
-}
-
-/// An entry that another one was made upon, whatever forks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parent {
-    /// An earlier entry of the same branch.
-    Own {
-        /// Where it stands.
-        position: u64,
-    },
-    /// An entry of another branch: the one at `position` among those that lead to the anchored entry.
-    Other {
-        /// The anchor in force where the reference stands. A later one under the same number changes nothing here.
-        anchored: Anchored,
-        /// Where it stands, at most where the anchored entry does.
-        position: u64,
-    },
 }
 
 impl Entry {

@@ -158,12 +158,6 @@ impl Admitted {
         Self(device)
     }
 
-    /// Admits whom a test wants admitted.
-    #[cfg(feature = "testing")]
-    pub fn for_testing(device: DeviceId) -> Self {
-        Self::new(device)
-    }
-
     /// The device.
     pub fn device(&self) -> DeviceId {
         self.0
@@ -261,8 +255,7 @@ pub fn verify(segment: Segment, tip: &Tip, author: &Admitted) -> Result<(Verifie
 fn follow(tip: &mut Tip, wire: WireEntry) -> Result<Entry, VerifyError> {
     let position = tip.length();
     let (header, hash) = append(tip, &wire.header, wire.payload.as_deref())?;
-    let parents = tip.parents(&header);
-    Ok(Entry { position, hash, header, header_bytes: wire.header, payload: wire.payload, parents })
+    Ok(Entry { position, hash, header, header_bytes: wire.header, payload: wire.payload })
 }
 
 fn append(tip: &mut Tip, header_bytes: &[u8], payload: Option<&[u8]>) -> Result<(Header, Hash), VerifyError> {

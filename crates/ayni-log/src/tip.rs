@@ -8,7 +8,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::entry::{Parent, canonical_from_beside, entry_hash, entry_hash_of_pieces, seed_of};
+use crate::entry::{canonical_from_beside, entry_hash, entry_hash_of_pieces, seed_of};
 use crate::header::{Anchor, Body, BodyV1, Declaration, Header, Reference, Subject};
 use crate::ids::{CollectionTag, Hash, LogId, LogKind, LogName, ProjectId};
 use crate::limits;
@@ -153,20 +153,6 @@ impl Tip {
     /// Whether the last entry is a fixed checkpoint, whose signature is kept for good.
     pub fn at_fixed_checkpoint(&self) -> bool {
         self.length > 0 && self.open_bytes == 0
-    }
-
-    /// What the references of the last entry mean; `header` is that entry's.
-    pub fn parents(&self, header: &Header) -> Vec<Parent> {
-        let Some(Subject::Edit { parents }) = header.v1().map(|body| &body.subject) else { return Vec::new() };
-        let last = self.length.saturating_sub(1);
-        let parent = |reference: &Reference| match reference.branch {
-            0 => last.checked_sub(reference.position).map(|position| Parent::Own { position }),
-            number => {
-                self.anchor(number).map(|anchored| Parent::Other { anchored: *anchored, position: reference.position })
-            }
-        };
-        // All are there: an entry with a reference that reaches nothing was refused.
-        parents.iter().filter_map(parent).collect()
     }
 
     /// The branch anchored under a number, from 1.

@@ -113,6 +113,5 @@ fn write_entry(tip: &mut Tip, key: Option<&LogKey>, draft: Draft, ends_commit: b
     }
     let header_bytes = header.encode_beside_payload();
     let hash = tip.append(&header, &canonical)?;
-    let parents = tip.parents(&header);
-    Ok(Entry { position, hash, header, header_bytes, payload: Some(payload), parents })
+    Ok(Entry { position, hash, header, header_bytes, payload: Some(payload) })
 }

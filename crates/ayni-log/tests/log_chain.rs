@@ -2,7 +2,6 @@
 
 mod log_support;
 
-use ayni_log::entry::Parent;
 use ayni_log::header::{Anchor, AttachmentName, Body, BodyV1, Declaration, Header, Reference, Subject};
 use ayni_log::ids::{Hash, LogId, StoreId};
 use ayni_log::limits;
@@ -11,12 +10,12 @@ use ayni_log::segment::{
     MAX_SEGMENT_BYTES, Segment, Verified, VerifiedSegment, VerifyError, WireEntry, checkpoint_message, replay,
     verify_payload,
 };
-use ayni_log::tip::{Anchored, Tip, TipError};
+use ayni_log::tip::{Tip, TipError};
 use ayni_log::write::{Draft, WriteError};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use log_support::{Author, EPOCH, PROJECT, TIME, create, edit, opening, outgoing, outgoing_without};
+use log_support::{Author, EPOCH, TIME, create, edit, opening, outgoing, outgoing_without, project};
 
 /// Sends segments through their bytes to a device that holds `tip`: what it then holds.
 fn receive(
@@ -29,7 +28,7 @@ fn receive(
     for segment in segments {
         let bytes = outgoing(segment).encode();
         assert!(bytes.len() <= MAX_SEGMENT_BYTES);
-        let (verified, next) = author.verify(Segment::decode(&bytes, PROJECT).unwrap(), &tip).unwrap();
+        let (verified, next) = author.verify(Segment::decode(&bytes, project()).unwrap(), &tip).unwrap();
         held.push(verified);
         tip = Tip::decode(&next.encode()).unwrap();
         assert_eq!(tip, next);
@@ -110,7 +109,7 @@ fn a_segment_with_any_bit_changed_is_refused() {
         for bit in 0..bytes.len() * 8 {
             let mut changed = bytes.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(changed) = Segment::decode(&changed, PROJECT) {
+            if let Ok(changed) = Segment::decode(&changed, project()) {
                 assert!(author.verify(changed, &author.empty()).is_err(), "bit {bit} of {}", bytes.len() * 8);
             }
         }
@@ -216,7 +215,7 @@ fn a_log_verifies_without_its_payloads_and_each_can_come_later() {
     let author = Author::of_data(1);
     let (segments, whole) = author.log_of(40);
     let lacking = outgoing_without(&segments[0], |position| position % 3 == 0).encode();
-    let (held, tip) = author.verify(Segment::decode(&lacking, PROJECT).unwrap(), &author.empty()).unwrap();
+    let (held, tip) = author.verify(Segment::decode(&lacking, project()).unwrap(), &author.empty()).unwrap();
     assert_eq!(tip, whole);
 
     let filled = held.entries.iter().zip(&segments[0].entries).map(|(entry, sent)| {
@@ -248,7 +247,7 @@ fn an_entry_of_an_unknown_version_is_chained_and_passed_on_and_the_log_goes_on_a
     let entries = vec![WireEntry { header: unknown.encode_beside_payload(), payload: Some(payload) }];
     let bytes = Segment { log: author.name, start: 2, entries, signature }.encode();
 
-    let (verified, tip) = author.verify(Segment::decode(&bytes, PROJECT).unwrap(), &tip).unwrap();
+    let (verified, tip) = author.verify(Segment::decode(&bytes, project()).unwrap(), &tip).unwrap();
     assert_eq!(outgoing(&verified).encode(), bytes);
     assert_eq!(verified.entries[0].header.v1(), None);
     let (later, tip) = author.write(&tip, vec![create(3), edit(b"later")]).unwrap();
@@ -297,29 +296,6 @@ fn references_reach_only_what_was_anchored() {
             Ok(_) => assert!(reached),
             Err(refused) => assert_eq!((refused, reached), (VerifyError::Rule { position: 3, error }, false)),
         }
-    }
-}
-
-#[test]
-fn a_reference_means_the_entry_that_was_anchored_when_it_was_written_whatever_is_anchored_later() {
-    let (author, tip, _) = two_then(vec![create(2)]);
-    let other = LogId([3; 32]);
-    let anchor_of =
-        |log, position, hash| Declaration::Anchor(Anchor { number: 1, log, position, hash: Hash([hash; 32]) });
-    let edits = |declaration| {
-        let parents = vec![Reference { branch: 0, position: 1 }, Reference { branch: 1, position: 4 }];
-        let subject = Subject::Edit { parents };
-        Draft { body: BodyV1 { declarations: vec![declaration], subject, ..create(2).body }, ..create(2) }
-    };
-    // The second anchor names another side of a fork under the same number, as only a lying author would.
-    let drafts = vec![edits(anchor_of(Some(other), 5, 7)), edits(anchor_of(None, 9, 8))];
-    let (segments, _) = author.write(&tip, drafts).unwrap();
-    let (verified, _) = author.verify(outgoing(&segments[0]), &tip).unwrap();
-    assert_eq!(verified.entries, segments[0].entries);
-    for (entry, (at, hash)) in verified.entries.iter().zip([(5, 7), (9, 8)]) {
-        let anchored = Anchored { log: other, position: at, hash: Hash([hash; 32]) };
-        let own = Parent::Own { position: entry.position - 1 };
-        assert_eq!(entry.parents, [own, Parent::Other { anchored, position: 4 }]);
     }
 }
 

@@ -12,7 +12,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use log_support::{Author, PROJECT, TIME, create, edit, outgoing};
+use log_support::{Author, TIME, create, edit, outgoing, project};
 
 fn hash() -> impl Strategy<Value = Hash> {
     any::<[u8; 32]>().prop_map(Hash)
@@ -109,7 +109,7 @@ proptest! {
     #[test]
     fn any_bytes_are_a_header_segment_and_tip_or_an_error(bytes in vec(any::<u8>(), 0..400)) {
         check_header_bytes(&bytes, b"");
-        if let Ok(segment) = Segment::decode(&bytes, PROJECT) {
+        if let Ok(segment) = Segment::decode(&bytes, project()) {
             prop_assert_eq!(segment.encode(), bytes.clone());
         }
         if let Ok(tip) = Tip::decode(&bytes) {
@@ -122,7 +122,7 @@ proptest! {
         let author = Author::of_data(1);
         let (segments, _) = author.log_of(5);
         let bytes = mangled(outgoing(&segments[0]).encode(), &cuts);
-        if let Ok(segment) = Segment::decode(&bytes, PROJECT) {
+        if let Ok(segment) = Segment::decode(&bytes, project()) {
             prop_assert_eq!(segment.encode(), bytes);
         }
     }
@@ -256,7 +256,7 @@ fn a_segment_of_more_entries_than_lie_between_fixed_checkpoints_is_refused_befor
     author.name.encode(&mut out);
     out.varint(0);
     out.varint(limits::SEGMENT_ENTRIES + 1);
-    assert!(Segment::decode(out.as_slice(), PROJECT).is_err());
+    assert!(Segment::decode(out.as_slice(), project()).is_err());
 }
 
 /// What an entry costs on the wire beside its payload: the header as it travels and the length before it.

@@ -19,7 +19,7 @@ use tracing::debug;
 
 use crate::{
     CloseReason, Link, LinkInfo, Peers, TransportId, Waker,
-    endpoint::{Code, Open, Run, ended},
+    connection::{Code, Open, Run, ended},
     limits,
 };
 
@@ -44,7 +44,10 @@ pub(crate) async fn run(open: Open, mut setting: Setting) -> CloseReason {
     let connection = open.connection.clone();
     let wake = Arc::new(Notify::new());
     let reason = match introduce(&open, &setting, &wake).await {
-        None => CloseReason::Refused,
+        None => {
+            Code::Refused.close(&connection);
+            CloseReason::Refused
+        }
         Some(link) => {
             let desk = Desk::new(link);
             let reason = carry(open, desk.clone(), &wake, setting).await;
@@ -52,7 +55,6 @@ pub(crate) async fn run(open: Open, mut setting: Setting) -> CloseReason {
             reason
         }
     };
-    Code::for_reason(&reason).close(&connection);
     debug!(%reason, "channel closed");
     reason
 }
@@ -122,10 +124,14 @@ async fn carry(open: Open, desk: Desk, wake: &Notify, setting: Setting) -> Close
             },
         }
     };
-    tokio::select! {
-        result = both => result.err().unwrap_or(CloseReason::Finished),
+    tokio::pin!(both);
+    let reason = tokio::select! {
+        result = &mut both => result.err().unwrap_or(CloseReason::Finished),
         cancelled = setting.cancel => cancelled.unwrap_or(CloseReason::Shutdown),
-    }
+    };
+    // While the streams stand: dropping them would tell the peer that they ended, and not why.
+    Code::for_reason(&reason).close(&connection);
+    reason
 }
 
 /// Gives the link what arrives, until the peer has ended its half.

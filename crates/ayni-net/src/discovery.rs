@@ -144,28 +144,27 @@ impl Discovery {
     }
 }
 
-/// The addresses of a service that lie on a network of this machine.
+/// The addresses of a service that lie on a network of this machine: IPv4 and IPv6 link-local ones.
+///
+/// Other IPv6 addresses are not listened on at the port announced, and whoever has one has these too.
 fn addresses(service: &ResolvedService, own: &[Interface]) -> BTreeSet<SocketAddr> {
     let port = service.port;
     let addr = |ip: &ScopedIp| match ip {
+        ScopedIp::V4(v4) => Some(SocketAddr::from((*v4.addr(), port))).filter(|addr| is_near(addr.ip(), own)),
         ScopedIp::V6(v6) if v6.addr().is_unicast_link_local() => {
             Some(SocketAddrV6::new(*v6.addr(), port, 0, v6.scope_id().index).into())
         }
-        other => Some(SocketAddr::new(other.to_ip_addr(), port)).filter(|addr| is_near(addr.ip(), own)),
+        _ => None,
     };
     service.addresses.iter().filter_map(addr).filter(|_| port != 0).take(limits::MAX_ADDRESSES).collect()
 }
 
-/// The address belongs to a network that one of our interfaces is on.
+/// The IPv4 address belongs to a network that one of our interfaces is on.
 fn is_near(ip: IpAddr, own: &[Interface]) -> bool {
     own.iter().any(|interface| match (&interface.addr, ip) {
         (IfAddr::V4(own), IpAddr::V4(ip)) => {
             let mask = u32::from(own.netmask);
             mask != 0 && u32::from(own.ip) & mask == u32::from(ip) & mask
-        }
-        (IfAddr::V6(own), IpAddr::V6(ip)) => {
-            let mask = u128::from(own.netmask);
-            mask != 0 && u128::from(own.ip) & mask == u128::from(ip) & mask
         }
         _ => false,
     })

@@ -19,9 +19,10 @@
 mod address;
 mod book;
 mod channel;
+mod connection;
 mod discovery;
 mod door;
-mod endpoint;
+mod endpoints;
 pub mod limits;
 mod link;
 mod network;

@@ -26,6 +26,10 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const MAX_DIALS: usize = 16;
 /// Time for a dial, until the other side has accepted the channel.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
+/// Time for a dial by the first of several ways (by router and by wire), before the next is tried.
+pub const FIRST_WAY_TIMEOUT: Duration = Duration::from_secs(3);
+/// Interfaces whose IPv6 link-local address is listened on.
+pub const MAX_WIRES: usize = 8;
 /// How long a peer's connection waits for our own dial to that peer to succeed, when ours would win.
 pub const HOLD: Duration = Duration::from_secs(1);
 /// Peers known by discovery at once.
@@ -50,10 +54,12 @@ pub const TROUBLE_WAIT: Duration = Duration::from_secs(60);
 
 /// Bytes that a peer may send ahead of what was read, per channel.
 ///
-/// 4 MiB carries 400 MB/s at a round trip of 10 ms, which is a bad Wi-Fi.
-pub const RECEIVE_WINDOW: u32 = 4 << 20;
+/// 2 MiB carries 200 MB/s at a round trip of 10 ms, which is a bad Wi-Fi. No more, because the QUIC
+/// implementation gives up a stream of which more than 1,024 separate pieces wait: with every second
+/// packet of 1,200 bytes lost, this window holds 900.
+pub const RECEIVE_WINDOW: u32 = 2 << 20;
 /// Bytes sent and not yet acknowledged, per channel.
-pub const SEND_WINDOW: u64 = 4 << 20;
+pub const SEND_WINDOW: u64 = 2 << 20;
 /// Most bytes given to [`Link::receive`](crate::Link::receive) or asked of
 /// [`Link::outgoing`](crate::Link::outgoing) at once.
 pub const CHUNK: usize = 256 << 10;

@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     Peers, PeerAddr, PeerStatus, TransportId,
     discovery::{Announcement, Discovery},
-    endpoint::{self, Run},
+    connection::Run,
+    endpoints::Endpoints,
     switchboard::{Order, Roster, Switchboard},
 };
 
@@ -99,20 +100,20 @@ impl Network {
     pub async fn start(config: NetworkConfig, peers: Arc<dyn Peers>) -> Result<Self, StartError> {
         let mut run = Run::default();
         getrandom::fill(&mut run).map_err(|_| StartError::NoRandomness)?;
-        let endpoint = endpoint::bind(config.secret_key, config.listen).await?;
-        let id = TransportId(*endpoint.id().as_bytes());
-        let bound = endpoint.bound_sockets();
+        let endpoints = Endpoints::bind(config.secret_key, config.listen).await?;
+        let id = TransportId(*endpoints.main().id().as_bytes());
+        let bound = endpoints.main().bound_sockets();
         let discovery = if config.discovery {
             let started = Discovery::start(Announcement {
                 id,
-                port: bound.first().map_or(0, SocketAddr::port),
+                port: endpoints.port(),
                 service: config.service,
                 only: config.listen.map(|listen| listen.ip()).filter(|ip| !ip.is_unspecified()),
             });
             match started {
                 Ok(discovery) => Some(discovery),
                 Err(error) => {
-                    endpoint.close().await;
+                    endpoints.close().await;
                     return Err(error);
                 }
             }
@@ -121,7 +122,7 @@ impl Network {
         };
         let (orders, incoming_orders) = mpsc::unbounded_channel();
         let (roster_sender, roster) = watch::channel(Roster::default());
-        Switchboard::start(endpoint, id, run, peers, discovery, incoming_orders, roster_sender);
+        Switchboard::start(endpoints, id, run, peers, discovery, incoming_orders, roster_sender);
         Ok(Self { id, bound, orders, roster })
     }
 

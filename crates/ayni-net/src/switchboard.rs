@@ -20,7 +20,7 @@ use std::{
     time::Instant,
 };
 
-use iroh::{Endpoint, endpoint::{Connection, IncomingAddr}};
+use iroh::endpoint::{Connection, IncomingAddr};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{AbortHandle, JoinHandle, JoinSet},
@@ -31,9 +31,10 @@ use crate::{
     CloseReason, PeerAddr, PeerState, PeerStatus, Peers, TransportId,
     book::{Book, Standing},
     channel,
+    connection::{self, Code, Open, Run},
     discovery::{Discovery, Sighting},
     door::Door,
-    endpoint::{self, Code, Open, Run},
+    endpoints::{Endpoints, Place},
     limits,
 };
 
@@ -59,6 +60,7 @@ struct Session {
     initiator: bool,
     run: Run,
     remote: SocketAddr,
+    scope: u32,
     since: Instant,
     admitted: Arc<AtomicBool>,
     connection: Connection,
@@ -85,7 +87,7 @@ struct Held {
 }
 
 pub(crate) struct Switchboard {
-    endpoint: Endpoint,
+    endpoints: Endpoints,
     own: TransportId,
     run: Run,
     peers: Arc<dyn Peers>,
@@ -107,7 +109,7 @@ const REPORTS: usize = 64;
 
 impl Switchboard {
     pub(crate) fn start(
-        endpoint: Endpoint,
+        endpoints: Endpoints,
         own: TransportId,
         run: Run,
         peers: Arc<dyn Peers>,
@@ -117,10 +119,12 @@ impl Switchboard {
     ) {
         let (reports, incoming) = mpsc::channel(REPORTS);
         let mut tasks = JoinSet::new();
-        tasks.spawn(answer(endpoint.clone(), reports.clone()));
+        let (places, arriving) = mpsc::channel(1);
+        tasks.spawn(endpoints.clone().follow(places));
+        tasks.spawn(answer_everywhere(arriving, reports.clone()));
         let seed = run.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         let switchboard = Self {
-            endpoint,
+            endpoints,
             own,
             run,
             peers,
@@ -198,9 +202,9 @@ impl Switchboard {
         let room = limits::MAX_DIALS.saturating_sub(self.dials.len());
         for (id, addrs) in self.book.due(Instant::now(), room) {
             debug!(peer = %id.short(), ?addrs, "dialing");
-            let (endpoint, run, reports) = (self.endpoint.clone(), self.run, self.reports.clone());
+            let (endpoints, run, reports) = (self.endpoints.clone(), self.run, self.reports.clone());
             let dial = self.tasks.spawn(async move {
-                let result = endpoint::dial(&endpoint, id, addrs, run).await;
+                let result = connection::dial(&endpoints, id, addrs, run).await;
                 let _ = reports.send(Report::Dialed(id, result)).await;
             });
             self.dials.insert(id, dial);
@@ -283,6 +287,7 @@ impl Switchboard {
             initiator: open.initiator,
             run: open.run,
             remote: open.remote,
+            scope: open.scope,
             since: Instant::now(),
             admitted: admitted.clone(),
             connection: open.connection.clone(),
@@ -312,7 +317,7 @@ impl Switchboard {
             return;
         }
         let Some(session) = self.sessions.remove(&id) else { return };
-        let seen = endpoint::remote_address(&session.connection).unwrap_or(session.remote);
+        let seen = connection::remote_address(&session.connection, session.scope).unwrap_or(session.remote);
         let seen = Some(seen).filter(|_| !session.is_stranger());
         self.book.disconnected(&id, reason, seen, Instant::now());
     }
@@ -374,7 +379,13 @@ impl Switchboard {
                 standing: Standing::Connected,
                 session: None,
             });
-            entry.session = Some((session.since, session.initiator, session.remote, session.connection.clone()));
+            entry.session = Some(Shown {
+                since: session.since,
+                initiator: session.initiator,
+                remote: session.remote,
+                scope: session.scope,
+                connection: session.connection.clone(),
+            });
         }
         self.roster.send_if_modified(|roster| {
             let is_news = !roster.same_as(&peers);
@@ -400,14 +411,28 @@ impl Switchboard {
         }
         drop(self.reports);
         self.roster.send_replace(Roster::default());
-        self.endpoint.close().await;
+        self.endpoints.close().await;
         let _ = drained.await;
     }
 }
 
-/// Answers incoming connections, as many at a time as the door lets in.
-async fn answer(endpoint: Endpoint, reports: mpsc::Sender<Report>) {
+/// Answers incoming connections at every place.
+async fn answer_everywhere(mut places: mpsc::Receiver<Place>, reports: mpsc::Sender<Report>) {
     let door = Door::default();
+    let mut answering = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(place) = places.recv() => {
+                answering.spawn(answer(place, door.clone(), reports.clone()));
+            }
+            Some(_) = answering.join_next() => {}
+            else => return,
+        }
+    }
+}
+
+/// Answers incoming connections at one place, as many at a time as the door lets in.
+async fn answer(Place { endpoint, scope }: Place, door: Door, reports: mpsc::Sender<Report>) {
     let mut handshakes = JoinSet::new();
     loop {
         let incoming = tokio::select! {
@@ -429,7 +454,7 @@ async fn answer(endpoint: Endpoint, reports: mpsc::Sender<Report>) {
         };
         let reports = reports.clone();
         handshakes.spawn(async move {
-            let arrived = endpoint::accept(incoming, from).await;
+            let arrived = connection::accept(incoming, scope, from).await;
             drop(pass);
             if let Some(open) = arrived {
                 let _ = reports.send(Report::Arrived(open)).await;
@@ -470,12 +495,20 @@ struct Entry {
     addresses: Vec<SocketAddr>,
     discovered: bool,
     standing: Standing,
-    session: Option<(Instant, bool, SocketAddr, Connection)>,
+    session: Option<Shown>,
+}
+
+struct Shown {
+    since: Instant,
+    initiator: bool,
+    remote: SocketAddr,
+    scope: u32,
+    connection: Connection,
 }
 
 impl Roster {
     fn same_as(&self, peers: &BTreeMap<TransportId, Entry>) -> bool {
-        let since = |entry: &Entry| entry.session.as_ref().map(|session| session.0);
+        let since = |entry: &Entry| entry.session.as_ref().map(|session| session.since);
         let same = |a: &Entry, b: &Entry| {
             a.addresses == b.addresses
                 && a.discovered == b.discovered
@@ -501,13 +534,13 @@ impl Roster {
 
 impl Entry {
     fn state(&self) -> PeerState {
-        if let Some((since, initiator, remote, connection)) = &self.session {
+        if let Some(Shown { since, initiator, remote, scope, connection }) = &self.session {
             let stats = connection.stats();
             return PeerState::Connected {
                 since: *since,
                 initiator: *initiator,
-                address: endpoint::remote_address(connection).unwrap_or(*remote),
-                rtt: endpoint::rtt(connection),
+                address: connection::remote_address(connection, *scope).unwrap_or(*remote),
+                rtt: connection::rtt(connection),
                 sent: stats.udp_tx.bytes,
                 received: stats.udp_rx.bytes,
             };

@@ -307,10 +307,10 @@ impl Write<'_> {
             return Err(StoreError::Misuse("a tip that is not the one after the segments"));
         }
         // Same length, other content: the branch was forked by another process, or the tip given is of another branch.
-        if let Some(first) = segments.first().and_then(|segment| segment.entries.first()) {
-            if entry_hash(&held.hash, &first.header.encode()) != first.hash {
-                return Err(StoreError::Misuse("a segment of another branch"));
-            }
+        if let Some(first) = segments.first().and_then(|segment| segment.entries.first())
+            && entry_hash(&held.hash, &first.header.encode()) != first.hash
+        {
+            return Err(StoreError::Misuse("a segment of another branch"));
         }
         Ok(())
     }

@@ -63,9 +63,7 @@ pub enum OpenError {
         known: i64,
     },
     /// The file is no database that this key opens.
-    #[error(
-        "{0} is damaged at its start or no database of Ayni: put it back from a copy, or fetch all anew from the others"
-    )]
+    #[error("{0} is damaged at its start, or no database of Ayni: run `ayni repair`, or put it back from a copy")]
     NotADatabase(PathBuf),
     /// A file could not be read or written.
     #[error("{path}: {source}")]

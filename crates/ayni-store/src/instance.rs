@@ -11,6 +11,7 @@
 //! meets another; `docs/store.md` says so.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -58,6 +59,19 @@ pub(crate) struct Outside {
     database_file: PathBuf,
 }
 
+/// The open file of the hint.
+pub(crate) struct Hint {
+    pub(crate) instance: [u8; 16],
+    file: File,
+}
+
+impl Hint {
+    /// Notes how many entries the device's own logs hold. Not synced: it is only ever behind, never wrong.
+    pub(crate) fn note(&mut self, entries: u64) {
+        let _ = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(&entries.to_be_bytes()));
+    }
+}
+
 /// Held while an opening compares and raises the counters, by all processes in turn.
 pub(crate) struct OpeningLock {
     _file: File,
@@ -102,10 +116,12 @@ impl Outside {
         files::write_durably(&path, text.as_bytes(), Readers::Owner).map_err(OpenError::file(&path))
     }
 
-    /// Notes how many entries the device's own logs hold. Not synced: it is only ever behind, never wrong.
-    pub(crate) fn hint(&self, instance: [u8; 16], entries: u64) {
-        // What cannot be noted makes a restored copy a little harder to notice; the commit itself is safe.
-        let _ = fs::write(self.hint_path(instance), entries.to_be_bytes());
+    /// The file for the hint, ready to be written over and over.
+    pub(crate) fn open_hint(&self, instance: [u8; 16]) -> Option<Hint> {
+        // Not truncated: rewriting in place is what costs next to nothing. What cannot be noted makes a restored copy a
+        // little harder to notice; the commits themselves are safe.
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.hint_path(instance));
+        file.ok().map(|file| Hint { instance, file })
     }
 
     fn hinted(&self, instance: [u8; 16]) -> Result<u64, OpenError> {

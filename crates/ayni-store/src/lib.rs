@@ -25,6 +25,7 @@ mod key;
 mod notes;
 
 mod repair;
+mod rescue;
 mod schema;
 mod store;
 mod transaction;

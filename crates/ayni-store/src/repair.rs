@@ -5,7 +5,7 @@
 //! secrets, projects, logs) from their copies too. Documents and indexes are views: they are not saved but dropped, and
 //! the caller builds them anew from the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::entries::{StoredEntry, entry_place};
 use crate::error::{OpenError, StoreError};
+use crate::rescue;
 use crate::schema::{self, Options, Purpose};
 use crate::{BranchRow, DatabaseKey, EntryKey, Folder, entry_key};
 
@@ -34,6 +35,8 @@ pub enum Loss {
     },
     /// Some rows of a table; which cannot be told.
     Rows(&'static str),
+    /// The start of the file, with the tables' names: these are known, so nothing is lost.
+    Start,
     /// Documents or indexes: nothing is lost once they are built anew from the log.
     Views,
 }
@@ -47,6 +50,7 @@ impl fmt::Display for Loss {
                 write!(f, "entries {first} to {last} of the {kind} log of device {}", log.device)
             }
             Self::Rows(table) => write!(f, "some of the {table}"),
+            Self::Start => f.write_str("the start of the file, which is known and put back"),
             Self::Views => f.write_str("documents or indexes, which are built anew from the log"),
         }
     }
@@ -66,18 +70,17 @@ pub struct Report {
 /// Reads the whole database and names what is damaged; changes nothing. About a second for 200 MB.
 ///
 /// # Errors
-/// [`OpenError::NotADatabase`] when it cannot be opened at all; otherwise what failed that is not damage.
+/// [`OpenError::NotADatabase`] when nothing in it can be read with this key; otherwise what failed that is not damage.
 pub fn check(folder: &Folder, key: &DatabaseKey, options: &Options) -> Result<Report, OpenError> {
-    let mut source = Source::open(folder.database_file(), key, options, Purpose::Read)?;
-    salvage(&mut source, None)
+    salvage_file(&folder.database_file(), key, options, None)
 }
 
 /// Saves everything that can be read into a fresh file, which takes the place of the damaged one; that one is kept beside it.
 /// Views are dropped: the caller builds them anew. A sound database is left as it is.
 ///
 /// # Errors
-/// [`OpenError::NotADatabase`] when it cannot be opened at all; [`StoreError::Busy`] while it is open elsewhere. Then
-/// nothing was changed.
+/// [`OpenError::NotADatabase`] when nothing in it can be read with this key; [`StoreError::Busy`] while it is open
+/// elsewhere. Then nothing was changed.
 pub fn repair(folder: &Folder, key: &DatabaseKey, options: &Options) -> Result<Report, OpenError> {
     let outside = folder.outside();
     let _lock = outside.lock(folder.database_name()?)?;
@@ -86,23 +89,43 @@ pub fn repair(folder: &Folder, key: &DatabaseKey, options: &Options) -> Result<R
         return Ok(report);
     }
     let file = folder.database_file();
-    let mut source = Source::open(file.clone(), key, options, Purpose::Write)?;
-    source.take_alone()?;
-    let fresh = file.with_extension("db.new");
-    if let Err(error) = std::fs::remove_file(&fresh)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(OpenError::file(fresh)(error));
+    if !report.lost.contains(&Loss::Start) {
+        Source::open(file.clone(), key, options)?.take_alone()?;
     }
+    let fresh = file.with_extension("db.new");
+    rescue::remove_database(&fresh)?;
     let mut target = schema::connect(&fresh, key, options, Purpose::Create)?;
     schema::create_tables(&target)?;
     let transaction = target.transaction().map_err(StoreError::from)?;
-    let mut report = salvage(&mut source, Some(&transaction))?;
+    let mut report = salvage_file(&file, key, options, Some(&transaction))?;
     transaction.commit().map_err(StoreError::from)?;
     target.close().map_err(|(_, error)| StoreError::from(error))?;
-    drop(source);
     report.kept = Some(exchange(&file, &fresh)?);
     Ok(report)
+}
+
+/// Salvages from the file, or where SQLite does not even open it, from a copy with another start.
+fn salvage_file(
+    file: &Path,
+    key: &DatabaseKey,
+    options: &Options,
+    target: Option<&Connection>,
+) -> Result<Report, OpenError> {
+    match Source::open(file.to_owned(), key, options) {
+        Err(OpenError::NotADatabase(_)) => {
+            let copy = rescue::readable_copy(file, key, options)?;
+            let report = Source::open(copy.clone(), key, options).and_then(|mut source| salvage(&mut source, target));
+            rescue::remove_database(&copy)?;
+            let mut report = report.map_err(|error| match error {
+                OpenError::NotADatabase(_) => OpenError::NotADatabase(file.to_owned()),
+                error => error,
+            })?;
+            report.lost.insert(0, Loss::Start);
+            Ok(report)
+        }
+        Err(error) => Err(error),
+        Ok(mut source) => salvage(&mut source, target),
+    }
 }
 
 /// Puts `fresh` in the place of `file`, and gives the name under which the old one is kept.
@@ -113,6 +136,12 @@ fn exchange(file: &Path, fresh: &Path) -> Result<PathBuf, OpenError> {
         number += 1;
         kept = file.with_added_extension(format!("damaged-{number}"));
     }
+    // A log that could not be moved into the damaged file belongs to it, and must never meet the fresh one.
+    let log = rescue::with_suffix(file, "-wal");
+    if log.exists() {
+        std::fs::rename(&log, rescue::with_suffix(&kept, "-wal")).map_err(OpenError::file(log))?;
+    }
+    let _ = std::fs::remove_file(rescue::with_suffix(file, "-shm"));
     // With a second name for the old file there is a database at every moment; not all file systems can do that.
     if std::fs::hard_link(file, &kept).is_err() {
         std::fs::rename(file, &kept).map_err(OpenError::file(file))?;
@@ -127,28 +156,31 @@ struct Source<'a> {
     file: PathBuf,
     key: &'a DatabaseKey,
     options: &'a Options,
-    purpose: Purpose,
     connection: Connection,
 }
 
 impl<'a> Source<'a> {
-    fn open(file: PathBuf, key: &'a DatabaseKey, options: &'a Options, purpose: Purpose) -> Result<Self, OpenError> {
+    fn open(file: PathBuf, key: &'a DatabaseKey, options: &'a Options) -> Result<Self, OpenError> {
         let unreadable = |error| match error {
             StoreError::Damaged => OpenError::NotADatabase(file.clone()),
             error => OpenError::Store(error),
         };
-        let connection = schema::connect(&file, key, options, purpose).map_err(unreadable)?;
+        let connection = schema::connect(&file, key, options, Purpose::Inspect).map_err(unreadable)?;
         schema::check_version(&connection, &file)?;
-        Ok(Self { file, key, options, purpose, connection })
+        Ok(Self { file, key, options, connection })
     }
 
     /// Makes sure that nobody else has the file open, and that all of the database is in it.
-    fn take_alone(&mut self) -> Result<(), StoreError> {
+    fn take_alone(&self) -> Result<(), StoreError> {
         let mode: String = self.connection.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
         if mode != "delete" {
             return Err(StoreError::Busy);
         }
         Ok(())
+    }
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        schema::connect(&self.file, self.key, self.options, Purpose::Inspect)
     }
 
     /// Goes on after an error if it was one of damage.
@@ -157,13 +189,7 @@ impl<'a> Source<'a> {
             StoreError::Damaged | StoreError::Io(_) | StoreError::Sql(_) => {}
             error => return Err(error),
         }
-        let old = Connection::open_in_memory()?;
-        drop(std::mem::replace(&mut self.connection, old));
-        // Opening does not leave the journal mode as `take_alone` set it; nothing is written, so none comes to be used.
-        self.connection = schema::connect(&self.file, self.key, self.options, self.purpose)?;
-        if self.purpose == Purpose::Write {
-            self.take_alone()?;
-        }
+        self.connection = self.connect()?;
         Ok(())
     }
 }
@@ -211,22 +237,23 @@ fn salvage(source: &mut Source<'_>, target: Option<&Connection>) -> Result<Repor
         }
         rows.insert(table.name, found.into_values().collect());
     }
-    let present = read_entries(source, target, &mut report.entries)?;
-    let names = names_of_branches(&rows);
-    let ends = ends_of_branches(&rows);
+    if rows.get("settings").is_none_or(Vec::is_empty) {
+        return Err(OpenError::NotADatabase(source.file.clone()));
+    }
+    let mut present = read_entries(source, target, &mut report.entries)?;
     let known = known_gaps(&rows);
-    let mut gaps: Vec<(i64, Range<u64>)> = Vec::new();
-    for (branch, (start, end)) in &ends {
-        for gap in missing(present.get(branch).map_or(&[], Vec::as_slice), *start..*end) {
-            if let Some(log) = names.get(branch)
-                && !known.contains(&(*branch, gap.clone()))
-            {
-                report.lost.push(Loss::Entries { log: *log, positions: gap.clone() });
-            }
-            gaps.push((*branch, gap));
+    let mut gaps = gaps_of_branches(&rows, &present);
+    if gaps.iter().any(|gap| !known.contains(gap)) {
+        read_loose_entries(source, target, &gaps, &mut present, &mut report.entries)?;
+        gaps = gaps_of_branches(&rows, &present);
+    }
+    let names = names_of_branches(&rows);
+    for (branch, gap) in gaps.iter().filter(|gap| !known.contains(gap)) {
+        if let Some(log) = names.get(branch) {
+            report.lost.push(Loss::Entries { log: *log, positions: gap.clone() });
         }
     }
-    if !views_are_sound(source)? && !report.lost.contains(&Loss::Views) {
+    if !views_are_sound(source)? {
         report.lost.push(Loss::Views);
     }
     if let Some(target) = target {
@@ -277,13 +304,12 @@ fn read_all(
     Ok(())
 }
 
-/// Reads all entries around the damage; gives the runs of positions that are there, by branch.
-fn read_entries(
-    source: &mut Source<'_>,
-    target: Option<&Connection>,
-    count: &mut u64,
-) -> Result<BTreeMap<i64, Vec<Range<u64>>>, StoreError> {
-    let mut present: BTreeMap<i64, Vec<Range<u64>>> = BTreeMap::new();
+/// The runs of positions that are there, by branch.
+type Present = BTreeMap<i64, Vec<Range<u64>>>;
+
+/// Reads all entries around the damage.
+fn read_entries(source: &mut Source<'_>, target: Option<&Connection>, count: &mut u64) -> Result<Present, StoreError> {
+    let mut present = Present::new();
     let mut next: EntryKey = 0;
     loop {
         let outcome = entries_from(&source.connection, next, |entry| {
@@ -310,6 +336,47 @@ fn read_entries(
             None => return Ok(present),
         }
     }
+}
+
+/// Looks for entries of the gaps page by page: they are there if only a page above theirs was damaged.
+fn read_loose_entries(
+    source: &Source<'_>,
+    target: Option<&Connection>,
+    gaps: &[(i64, Range<u64>)],
+    present: &mut Present,
+    count: &mut u64,
+) -> Result<(), StoreError> {
+    let mut found = BTreeSet::new();
+    rescue::loose_entries(
+        || source.connect(),
+        |entry| {
+            let (branch, position) = entry_place(entry.key);
+            let lacking = gaps.iter().any(|(row, gap)| *row == branch.0 && gap.contains(&position));
+            if !lacking || !found.insert(entry.key) {
+                return Ok(());
+            }
+            target.map_or(Ok(()), |target| insert_entry(target, entry))
+        },
+    )?;
+    *count = count.saturating_add(found.len() as u64);
+    for key in found {
+        let (branch, position) = entry_place(key);
+        present.entry(branch.0).or_default().push(position..position.saturating_add(1));
+    }
+    for runs in present.values_mut() {
+        runs.sort_by_key(|run| run.start);
+    }
+    Ok(())
+}
+
+/// What every branch lacks.
+fn gaps_of_branches(rows: &Rows, present: &Present) -> Vec<(i64, Range<u64>)> {
+    let mut gaps = Vec::new();
+    for (branch, (start, end)) in ends_of_branches(rows) {
+        let runs = present.get(&branch).map_or(&[][..], Vec::as_slice);
+        gaps.extend(missing(runs, start..end).into_iter().map(|gap| (branch, gap)));
+    }
+    gaps
 }
 
 enum Trouble {
@@ -377,7 +444,7 @@ fn is_readable(source: &mut Source<'_>, key: EntryKey) -> Result<bool, StoreErro
     }
 }
 
-/// What of `all` no run covers. The runs ascend and do not meet.
+/// What of `all` no run covers. The runs ascend.
 fn missing(present: &[Range<u64>], all: Range<u64>) -> Vec<Range<u64>> {
     let mut gaps = Vec::new();
     let mut next = all.start;
@@ -485,7 +552,7 @@ fn write_small(target: &Connection, rows: &Rows, gaps: &[(i64, Range<u64>)]) -> 
 
 /// Makes the row of a branch anew, from its entries, where the row was lost: for logs with one branch, as far as the entries
 /// go without a gap. What lies beyond, or belongs to no log that is still known, is taken out again.
-fn rebuild_branches(target: &Connection, present: &BTreeMap<i64, Vec<Range<u64>>>) -> Result<(), StoreError> {
+fn rebuild_branches(target: &Connection, present: &Present) -> Result<(), StoreError> {
     let mut orphans: Vec<i64> = Vec::new();
     let mut known = target.prepare("SELECT EXISTS (SELECT 1 FROM branches WHERE row = ?1)")?;
     for branch in present.keys() {

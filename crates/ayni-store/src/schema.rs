@@ -13,6 +13,9 @@ const APPLICATION: i64 = 0x4179_6e69;
 /// The version of the tables, as SQLite's `user_version`.
 pub(crate) const VERSION: i64 = 1;
 
+/// Bytes of a page, 80 of which SQLCipher takes for nonce and authentication.
+pub(crate) const PAGE_BYTES: u64 = 4096;
+
 /// Everything in a new database, but the instance.
 const TABLES: &str = "
 CREATE TABLE settings(
@@ -75,6 +78,9 @@ CREATE TRIGGER logs_set AFTER INSERT ON logs BEGIN
     INSERT INTO logs_copy VALUES (new.row, new.project, new.id, new.device, new.kind, new.incarnation, new.own); END;
 ";
 
+/// Shows whether the key fits and the first page is sound.
+const READ_NAMES: &str = "SELECT count(*) FROM sqlite_schema;";
+
 /// How the store uses SQLite. The defaults suit a laptop and a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -114,6 +120,8 @@ pub(crate) enum Purpose {
     Write,
     /// Reads only.
     Read,
+    /// Reads a damaged file, changing nothing of how it is kept.
+    Inspect,
 }
 
 /// Opens a connection and sets it up, the key first.
@@ -125,10 +133,9 @@ pub(crate) fn connect(
 ) -> Result<Connection, StoreError> {
     let access = match purpose {
         Purpose::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        Purpose::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
         // A reader must be able to recover the write-ahead log after a crash, so the file is opened for writing, and
         // `query_only` keeps the reader from it.
-        Purpose::Read => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Purpose::Write | Purpose::Read | Purpose::Inspect => OpenFlags::SQLITE_OPEN_READ_WRITE,
     };
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     let connection = match &options.vfs {
@@ -136,12 +143,17 @@ pub(crate) fn connect(
         None => Connection::open_with_flags(file, flags)?,
     };
     connection.pragma_update(None, "key", key.pragma_text().as_str())?;
-    connection.execute_batch("PRAGMA cipher_log_level = NONE; PRAGMA cipher_page_size = 4096;")?;
+    connection.execute_batch(&format!("PRAGMA cipher_log_level = NONE; PRAGMA cipher_page_size = {PAGE_BYTES};"))?;
     connection.busy_timeout(options.patience)?;
-    let cache = if purpose == Purpose::Read { options.reader_cache } else { options.writer_cache };
-    let mode = if purpose == Purpose::Create { "DELETE" } else { "WAL" };
+    let (cache, journal) = match purpose {
+        Purpose::Create => (options.writer_cache, "PRAGMA journal_mode = DELETE;"),
+        Purpose::Write => (options.writer_cache, "PRAGMA journal_mode = WAL;"),
+        // The file itself says which.
+        Purpose::Read => (options.reader_cache, READ_NAMES),
+        Purpose::Inspect => (options.writer_cache, READ_NAMES),
+    };
     connection.execute_batch(&format!(
-        "PRAGMA journal_mode = {mode}; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
+        "{journal} PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON; PRAGMA wal_autocheckpoint = {}; PRAGMA journal_size_limit = 67108864;
          PRAGMA cache_size = -{cache}; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF;
          PRAGMA trusted_schema = OFF;",

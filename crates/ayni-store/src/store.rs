@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use crate::error::{OpenError, StoreError};
 use crate::folder::{Folder, NewLock, Random};
-use crate::instance::{Continuity, Inside, Outside};
+use crate::instance::{Continuity, Hint, Inside, Outside};
 use crate::key::DatabaseKey;
 use crate::schema::{self, Options, Purpose};
 use crate::{Snapshot, Write};
@@ -21,6 +21,7 @@ pub struct Store {
     watcher: Mutex<Connection>,
     outside: Outside,
     instance: Mutex<[u8; 16]>,
+    hint: Mutex<Option<Hint>>,
 }
 
 /// A database that was just opened.
@@ -102,6 +103,7 @@ impl Store {
             watcher: Mutex::new(watcher),
             outside,
             instance: Mutex::new(instance),
+            hint: Mutex::default(),
         })
     }
 
@@ -139,8 +141,7 @@ impl Store {
             let _ = self.outside.record(instance, 1);
         }
         if let Some(entries) = outcome.own_entries {
-            let instance = *self.instance.lock().unwrap_or_else(PoisonError::into_inner);
-            self.outside.hint(instance, entries);
+            self.note_entries(entries);
         }
         Ok(result)
     }
@@ -183,6 +184,17 @@ impl Store {
     /// [`StoreError`]; nothing is lost.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
         Ok(self.writer().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    }
+
+    fn note_entries(&self, entries: u64) {
+        let instance = *self.instance.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hint = self.hint.lock().unwrap_or_else(PoisonError::into_inner);
+        if hint.as_ref().is_none_or(|hint| hint.instance != instance) {
+            *hint = self.outside.open_hint(instance);
+        }
+        if let Some(hint) = hint.as_mut() {
+            hint.note(entries);
+        }
     }
 
     /// A panic in a transaction rolled it back, so the connection is sound.

@@ -84,10 +84,7 @@ impl Collection {
     ///
     /// # Errors
     /// If the database cannot be read, and those of the visitor.
-    pub fn for_each(
-        &self,
-        mut visit: impl FnMut(Document) -> Result<ControlFlow<()>, Error>,
-    ) -> Result<(), Error> {
+    pub fn for_each(&self, mut visit: impl FnMut(Document) -> Result<ControlFlow<()>, Error>) -> Result<(), Error> {
         let Some(row) = self.row()? else { return Ok(()) };
         self.project.database.inner.store.read(|snapshot| {
             snapshot.documents_by_id(row, None, |stored| {
@@ -258,10 +255,7 @@ pub(crate) fn present(store: &Snapshot<'_>, row: CollectionRow) -> Result<u64, S
 }
 
 /// A digest over all documents of some collections, deleted ones and conflicts included.
-pub(crate) fn digest(
-    store: &Snapshot<'_>,
-    collections: &BTreeMap<String, CollectionRow>,
-) -> Result<Hash, Error> {
+pub(crate) fn digest(store: &Snapshot<'_>, collections: &BTreeMap<String, CollectionRow>) -> Result<Hash, Error> {
     let mut hasher = blake3::Hasher::new_derive_key("ayni v1 documents digest");
     for (name, row) in collections {
         let mut some = false;

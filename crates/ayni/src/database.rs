@@ -16,8 +16,8 @@ use crate::core::control::Author;
 use crate::core::documents::Documents;
 use crate::environment::{Environment, System, random};
 use crate::error::Error;
-use crate::sync::pool::{Pool, PoolHandle};
 use crate::project::{Project, ProjectCore};
+use crate::sync::pool::{Pool, PoolHandle};
 
 pub use ayni_store::Continuity;
 
@@ -114,7 +114,8 @@ impl Database {
         store.write(|tx| {
             tx.set_setting(None, SEED, seed.as_slice())?;
             tx.set_setting(None, NAME, device_name.as_bytes())?;
-            tx.set_setting(None, INCARNATION, &incarnation.0)
+            tx.set_setting(None, INCARNATION, &incarnation.0)?;
+            tx.set_view_version(crate::repair::DOCUMENTS, crate::repair::DOCUMENTS_VERSION)
         })?;
         Self::start(store, Continuity::Same, environment)
     }
@@ -148,7 +149,14 @@ impl Database {
                 tx.settle(instance)
             })?;
         }
-        Self::start(opened.store, opened.continuity, environment)
+        let database = Self::start(opened.store, opened.continuity, environment)?;
+        if !database.views_are_current()? {
+            database.rebuild_views(|_| ()).map_err(|error| match error {
+                Error::Store(error) => OpenError::Store(error),
+                _ => OpenError::NotADatabase(database.inner.store.folder().database_file()),
+            })?;
+        }
+        Ok(database)
     }
 
     /// How the database in a folder is locked: what to ask for before opening it.
@@ -159,11 +167,7 @@ impl Database {
         Folder::new(folder, keys).lock_kind()
     }
 
-    fn start(
-        store: Store,
-        continuity: Continuity,
-        environment: Arc<dyn Environment>,
-    ) -> Result<Self, OpenError> {
+    fn start(store: Store, continuity: Continuity, environment: Arc<dyn Environment>) -> Result<Self, OpenError> {
         let (seed, incarnation, previous, projects) = store.read(|snapshot| {
             let incarnation = snapshot.setting(None, INCARNATION)?;
             let previous = snapshot.setting(None, PREVIOUS)?;
@@ -240,15 +244,11 @@ impl Database {
         let naming = NamingKey::from_bytes(random(environment));
         let founded = founding(&self.inner.secret, &recovery.secret(), &naming, name, random(environment));
         let (body, id) = founded.map_err(|error| Error::Membership(error.to_string()))?;
-        let (epoch, _) = first_epoch(&body, &naming, &random(environment))
-            .map_err(|error| Error::Membership(error.to_string()))?;
+        let (epoch, _) =
+            first_epoch(&body, &naming, &random(environment)).map_err(|error| Error::Membership(error.to_string()))?;
         let device_name = ayni_log::membership::device_name(&naming, self.device(), &self.device_name()?)
             .map_err(|error| Error::Membership(error.to_string()))?;
-        let bodies = vec![
-            ControlBody::Found(body),
-            ControlBody::Epoch(epoch),
-            ControlBody::DeviceName(device_name),
-        ];
+        let bodies = vec![ControlBody::Found(body), ControlBody::Epoch(epoch), ControlBody::DeviceName(device_name)];
         let core = self.add_core(id, |tx| Ok(tx.add_project(id)?))?;
         core.write(&self.inner, |tx, state| {
             let mut documents = Documents::default();

@@ -6,7 +6,11 @@ mod database;
 mod document;
 pub mod environment;
 mod error;
+pub mod interchange;
 mod project;
+pub mod query;
+mod repair;
+mod status;
 mod sync;
 mod transaction;
 
@@ -15,9 +19,11 @@ pub use database::{Continuity, Database, Options, RecoveryWords};
 pub use document::Document;
 pub use error::Error;
 pub use project::{CollectionInfo, Invitation, Member, Project, Standing};
+pub use repair::RebuildProgress;
+pub use status::{DeviceStatus, ReceiptStatus, Status};
 pub use sync::link::{ChannelInfo, Link};
 pub use sync::pool::{PeerProject, PeerStatus, PoolHandle};
-pub use transaction::Transaction;
+pub use transaction::{Put, Transaction};
 
 pub use ayni_doc as doc;
 pub use ayni_log::ids::{DeviceId, DocumentId, Hash, ProjectId};

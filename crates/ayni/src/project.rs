@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use ayni_log::ids::{DeviceId, Hash, LogKind, ProjectId};
+use ayni_log::ids::{DeviceId, Hash, ProjectId};
 use ayni_log::membership::{ControlBody, Member as KnownMember, Role, Ticket, invite, open_name};
 use ayni_store::{BranchRow, CollectionRow, ProjectRow, StoreError, Write};
 
 use crate::collection::Collection;
 use crate::core::documents::{Documents, Indexes};
 use crate::core::state::State;
-use crate::database::{Database, Inner, LOG_KINDS, check_name};
+use crate::database::{Database, Inner, check_name};
 use crate::environment::random;
 use crate::error::Error;
 use crate::transaction::Transaction;
@@ -98,7 +98,8 @@ impl Published {
         let founding = state.view.founding();
         let name = founding.zip(naming).and_then(|(body, naming)| open_name(naming, &body.random, &body.name).ok());
         let members = state.view.members();
-        let open = |member: &KnownMember| Some((member.device, open_name(naming?, &member.device.0, &member.name).ok()?));
+        let open =
+            |member: &KnownMember| Some((member.device, open_name(naming?, &member.device.0, &member.name).ok()?));
         let names = members.iter().filter_map(open).collect();
         let named = state.collections.values().filter_map(|known| Some((known.name.clone()?, known.row)));
         let collections: BTreeMap<String, CollectionRow> = named.collect();
@@ -209,6 +210,11 @@ impl ProjectCore {
         let grown = self.read(inner, |_, state| Ok(grown(&before, state)))?;
         self.announce(inner, &grown);
         Ok(())
+    }
+
+    /// Forgets what is in memory: it is loaded again when it is needed.
+    pub(crate) fn forget(&self) {
+        *self.lock() = None;
     }
 
     fn current<'l>(
@@ -349,12 +355,16 @@ impl Project {
     /// If the database cannot be read.
     pub fn collections(&self) -> Result<Vec<CollectionInfo>, Error> {
         let published = self.published()?;
-        self.database.inner.store.read(|snapshot| {
-            let info = |(name, row): (&String, &CollectionRow)| {
-                Ok(CollectionInfo { name: name.clone(), documents: crate::collection::present(snapshot, *row)? })
-            };
-            published.collections.iter().map(info).collect::<Result<_, StoreError>>()
-        }).map_err(Error::from)
+        self.database
+            .inner
+            .store
+            .read(|snapshot| {
+                let info = |(name, row): (&String, &CollectionRow)| {
+                    Ok(CollectionInfo { name: name.clone(), documents: crate::collection::present(snapshot, *row)? })
+                };
+                published.collections.iter().map(info).collect::<Result<_, StoreError>>()
+            })
+            .map_err(Error::from)
     }
 
     /// Runs `work` in one transaction: everything that it writes becomes one commit, durable when this returns, or nothing
@@ -436,20 +446,4 @@ fn role_name(role: Role) -> &'static str {
         Role::Member => "member",
         Role::Coordinator => "coordinator",
     }
-}
-
-/// How many entries of a project's logs are here, and how many of them wait for others.
-pub(crate) fn amounts(store: &ayni_store::Snapshot<'_>, row: ProjectRow) -> Result<(u64, u64, u64), StoreError> {
-    let (mut entries, mut bytes, mut waiting) = (0, 0, 0);
-    for kind in LOG_KINDS {
-        for branch in store.frontier(row, kind)? {
-            let shared = branch.fork.map_or(0, |(_, at)| at);
-            entries += branch.length - shared;
-            bytes += branch.bytes;
-            if kind == LogKind::Data {
-                waiting += branch.length - branch.applied.max(shared);
-            }
-        }
-    }
-    Ok((entries, bytes, waiting))
 }

@@ -32,6 +32,17 @@ pub struct Transaction<'t, 's> {
     random: Random,
 }
 
+/// What putting a document did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// There was none: it is new.
+    Created,
+    /// It shows something else now.
+    Updated,
+    /// It showed the same already: nothing was written.
+    Unchanged,
+}
+
 struct Draft {
     about: Target,
     change: Change,
@@ -93,33 +104,38 @@ impl<'t, 's> Transaction<'t, 's> {
     }
 
     /// Makes the document with this key show these fields: creates it, or changes what differs. The same key is the same
-    /// document on every device. Gives its id, and whether anything was to be changed.
+    /// document on every device.
     ///
     /// # Errors
     /// As [`Transaction::create`].
-    pub fn put(
-        &mut self,
-        collection: &str,
-        key: &str,
-        fields: impl Into<Value>,
-    ) -> Result<(DocumentId, bool), Error> {
+    pub fn put(&mut self, collection: &str, key: &str, fields: impl Into<Value>) -> Result<(DocumentId, Put), Error> {
         let fields = fields_of(fields.into())?;
         let tag = self.tag(collection)?;
         let naming = self.state.ring.naming_key().ok_or(Error::NoKeys)?;
         let id = naming.document(collection, key.as_bytes());
+        if let Some(put) = self.put_existing(collection, id, &fields)? {
+            return Ok((id, put));
+        }
+        let change = Change::Edit(diff(&Map::new(), &fields)?);
+        self.push(id, Target::Keyed { collection: collection.to_owned(), tag, id }, change);
+        Ok((id, Put::Created))
+    }
+
+    /// Makes the document with this id show these fields, changing only what differs; `None` if there is none, nor ever was.
+    ///
+    /// # Errors
+    /// As [`Transaction::create`].
+    pub fn put_existing(&mut self, collection: &str, id: DocumentId, fields: &Map) -> Result<Option<Put>, Error> {
+        let tag = self.tag(collection)?;
         let current = self.current(tag, id)?.filter(|current| !current.heads().is_empty());
-        let Some(current) = current else {
-            let change = Change::Edit(diff(&Map::new(), &fields)?);
-            self.push(id, Target::Keyed { collection: collection.to_owned(), tag, id }, change);
-            return Ok((id, true));
-        };
-        let operations = diff(&current.shown(), &fields)?;
+        let Some(current) = current else { return Ok(None) };
+        let operations = diff(&current.shown(), fields)?;
         if operations.is_empty() && current.is_present() {
-            return Ok((id, false));
+            return Ok(Some(Put::Unchanged));
         }
         let parents = current.heads().iter().map(|key| key.0).collect();
         self.push(id, Target::Edit { parents }, Change::Edit(operations));
-        Ok((id, true))
+        Ok(Some(Put::Updated))
     }
 
     /// Makes a document show these fields, changing only what differs from what `document` showed when it was read.
@@ -244,9 +260,7 @@ fn nib(state: &mut State, row: BranchRow) -> Result<(Nib, Vec<(ayni_log::ids::Lo
     let epochs = state.view.epoch_heads();
     let tip = state.branches.get(row).map(|branch| branch.tip.clone()).ok_or(Error::Damaged("this device's log"))?;
     let nib = match tip.key_set_number(&epochs) {
-        Some(number) => {
-            Nib { key: state.log_key(row, number).ok_or(Error::NoKeys)?, number, declare: None }
-        }
+        Some(number) => Nib { key: state.log_key(row, number).ok_or(Error::NoKeys)?, number, declare: None },
         None => {
             let key = state.ring.set_key(&epochs).ok_or(Error::NoKeys)?.for_log(tip.id());
             Nib { key: key.into(), number: tip.key_sets() + 1, declare: Some(epochs) }

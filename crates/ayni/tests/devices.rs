@@ -27,9 +27,7 @@ fn a_joined_device_gets_everything_and_both_show_the_same() {
     let joined = b.database.join(&ticket.to_string().parse().unwrap()).unwrap();
     assert_eq!(joined.standing().unwrap(), Standing::Pending);
     let _pipe = Pipe::new(&a.database, &b.database);
-    eventually("the documents on the other device", || {
-        joined.collection("places").len().unwrap() == 2_500
-    });
+    eventually("the documents on the other device", || joined.collection("places").len().unwrap() == 2_500);
     assert!(same(&[&project, &joined]));
     assert_eq!(joined.name().unwrap().as_deref(), Some("Mapa"));
     let names: Vec<String> = joined.members().unwrap().into_iter().map(|member| member.name).collect();

@@ -36,11 +36,9 @@ pub(crate) fn tell(versions: &[Version]) -> Told {
         _ => Vec::new(),
     };
     let mut live: Vec<Leaf> = Vec::new();
-    for version in 0..versions.len() {
-        for (number, operation) in operations(version).iter().enumerate() {
-            let mut leaves = Vec::new();
-            written(operation, versions[version].stamp(), version, number, &mut leaves);
-            live.extend(leaves);
+    for (index, version) in versions.iter().enumerate() {
+        for (number, operation) in operations(index).iter().enumerate() {
+            written(operation, version.stamp(), index, number, &mut live);
         }
     }
     live.retain(|(path, _, _, version, number)| {

@@ -1,8 +1,11 @@
 //! What the tests of the log share: one place where logs, keys and drafts are made.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+use std::sync::LazyLock;
+
 use ayni_log::header::{BodyV1, Declaration, Reference, Subject};
 use ayni_log::ids::{CollectionTag, Hash, LogKind, LogName, ProjectId, StoreId};
+use ayni_log::membership::{ControlBody, FoundingBody, founder};
 use ayni_log::seal::{LogKey, ReadingKey, SetKey};
 use ayni_log::segment::{Admitted, Segment, Verified, VerifiedSegment, VerifyError, WireEntry, verify};
 use ayni_log::sign::DeviceSecret;
@@ -11,8 +14,30 @@ use ayni_log::write::{Draft, WriteError, write_commit};
 
 /// The time of the first entry that tests write: 2026-11-21T00:00:00Z.
 pub(crate) const TIME: i64 = 1_795_219_200_000;
-pub(crate) const PROJECT: ProjectId = ProjectId([0xaa; 32]);
 pub(crate) const EPOCH: Hash = Hash([0xee; 32]);
+
+/// What founds the project of all tests: device 1 is the founder, device 2 stands for the recovery key, so both are admitted.
+fn founding_body() -> FoundingBody {
+    let (one, two) = (DeviceSecret::from_seed(&[1; 32]), DeviceSecret::from_seed(&[2; 32]));
+    FoundingBody {
+        founder: one.id(),
+        founder_exchange: one.exchange_public(),
+        recovery: two.id(),
+        recovery_exchange: two.exchange_public(),
+        naming: Hash([0x99; 32]),
+        random: [0xaa; 32],
+        name: vec![0xbb; 20],
+    }
+}
+
+fn founding() -> Vec<u8> {
+    ControlBody::Found(founding_body()).encode()
+}
+
+pub(crate) fn project() -> ProjectId {
+    static PROJECT: LazyLock<ProjectId> = LazyLock::new(|| founding_body().project());
+    *PROJECT
+}
 
 /// A device with one log and the keys to it.
 pub(crate) struct Author {
@@ -32,7 +57,7 @@ impl Author {
 
     fn new(seed: u8, kind: LogKind) -> Self {
         let secret = DeviceSecret::from_seed(&[seed; 32]);
-        let name = LogName { project: PROJECT, device: secret.id(), kind, incarnation: StoreId([seed; 16]) };
+        let name = LogName { project: project(), device: secret.id(), kind, incarnation: StoreId([seed; 16]) };
         let set = SetKey::combine(vec![(EPOCH, &ReadingKey::from_bytes([0x11; 32]))]);
         let key = (kind == LogKind::Data).then(|| set.for_log(name.id()));
         Self { secret, name, key }
@@ -43,7 +68,7 @@ impl Author {
     }
 
     pub(crate) fn admitted(&self) -> Admitted {
-        Admitted::for_testing(self.secret.id())
+        founder(project(), &founding(), self.secret.id()).expect("tests use the devices 1 and 2")
     }
 
     pub(crate) fn write(

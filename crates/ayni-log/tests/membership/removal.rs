@@ -1,7 +1,8 @@
 //! Removals: how coordinators who remove each other settle.
 
 use ayni_log::ids::{DeviceId, Hash};
-use ayni_log::membership::{ControlBody, Retention, RetentionBody, Role, role_change};
+use ayni_log::membership::{ControlBody, Fence, Retention, RetentionBody, Role, role_change};
+use ayni_log::segment::checkpoint_message;
 
 use crate::world::{FOUNDER, RECOVERY, World};
 
@@ -85,7 +86,6 @@ fn the_recovery_key_settles_a_stolen_founders_device() {
     world.tell_everyone();
     let recovery: DeviceId = world.id(RECOVERY);
     world.act(ana, vec![ControlBody::Remove(ayni_log::membership::removal(recovery, vec![]))]);
-    world.tell_everyone();
     let late = world.admit(RECOVERY, Role::Member);
     assert_eq!(roles(&world, &[late, RECOVERY]), [Some(Role::Member), COORDINATOR]);
 }
@@ -132,6 +132,56 @@ fn among_concurrent_removals_the_highest_fence_stands_and_a_later_one_overrides(
     world.tell_everyone();
     world.remove_at(ben, ana, vec![low]);
     assert_eq!(roles(&world, &[one, two]), [Some(Role::Member), None]);
+    world.tell_everyone();
+    world.remove_at(FOUNDER, ana, vec![high]);
+    assert_eq!(roles(&world, &[one, two]), [Some(Role::Member), Some(Role::Member)]);
+}
+
+#[test]
+fn a_fenced_entry_that_comes_after_its_fence_counts_as_if_it_had_come_before() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    let ben = world.admit(ana, Role::Member);
+    let fence = world.control_fence(ana, 1);
+    // The founder never held Ana's entry, only its checkpoint.
+    world.remove_at(FOUNDER, ana, vec![fence]);
+    let (late, others): (Vec<_>, Vec<_>) =
+        world.written.clone().into_iter().partition(|entry| entry.hash == fence.hash);
+    let mut view = ayni_log::membership::ControlView::new(world.project);
+    view.insert_all(others).unwrap();
+    assert_eq!(view.role(world.id(ben)), None);
+    view.insert(late[0].clone()).unwrap();
+    assert_eq!(view.role(world.id(ben)), Some(Role::Member));
+}
+
+#[test]
+fn a_fence_within_a_commit_stands_at_the_end_of_the_commit_before() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    let name = |world: &World, text: &str| {
+        ControlBody::DeviceName(ayni_log::membership::device_name(&world.naming, world.id(ana), text).unwrap())
+    };
+    let before = world.act(ana, vec![name(&world, "one")])[0];
+    let torn = world.act(ana, vec![name(&world, "two"), name(&world, "three")])[0];
+    let log = world.devices[ana].own[0].0.log;
+    let signature = world.devices[ana].secret.sign(&checkpoint_message(log.id(), 2, &torn));
+    let fence = Fence { kind: log.kind, incarnation: log.incarnation, length: 2, hash: torn, signature };
+    world.remove_at(FOUNDER, ana, vec![fence]);
+    let view = world.everything();
+    assert_eq!(view.role(world.id(ana)), REMOVED);
+    assert!(view.counts(&before) && !view.counts(&torn));
+}
+
+#[test]
+fn an_entry_that_misplaces_what_it_had_seen_has_no_effect() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    world.admit(ana, Role::Member);
+    let mut crooked = world.written.pop().unwrap();
+    crooked.references[0].position += 1;
+    let mut view = world.everything();
+    view.insert(crooked.clone()).unwrap();
+    assert!(view.entry(&crooked.hash).is_some() && !view.counts(&crooked.hash));
 }
 
 #[test]

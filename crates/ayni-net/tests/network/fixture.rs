@@ -11,16 +11,16 @@ use ayni_net::{CloseReason, Link, LinkError, LinkInfo, Network, NetworkConfig, P
 
 /// Everything that happened to one network.
 #[derive(Clone, Default)]
-pub struct Table {
-    pub links: Arc<Mutex<Vec<Arc<Talk>>>>,
+pub(crate) struct Table {
+    pub(crate) links: Arc<Mutex<Vec<Arc<Talk>>>>,
     /// What each link says when it opens.
     greeting: Vec<u8>,
     admits: bool,
 }
 
 /// One channel, from opening to end.
-pub struct Talk {
-    pub info: LinkInfo,
+pub(crate) struct Talk {
+    pub(crate) info: LinkInfo,
     waker: Waker,
     admits: bool,
     state: Mutex<State>,
@@ -35,30 +35,30 @@ struct State {
 }
 
 /// What a link hears that makes it end the channel.
-pub const NONSENSE: &[u8] = b"nonsense";
-pub const STRANGER: &[u8] = b"stranger";
-pub const GOODBYE: &[u8] = b"goodbye";
+pub(crate) const NONSENSE: &[u8] = b"nonsense";
+pub(crate) const STRANGER: &[u8] = b"stranger";
+pub(crate) const GOODBYE: &[u8] = b"goodbye";
 
 impl Table {
-    pub fn greeting(greeting: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn greeting(greeting: impl Into<Vec<u8>>) -> Self {
         Self { greeting: greeting.into(), admits: true, ..Self::default() }
     }
 
     /// Admits nobody: every peer stays a stranger.
-    pub fn of_strangers(greeting: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn of_strangers(greeting: impl Into<Vec<u8>>) -> Self {
         Self { greeting: greeting.into(), ..Self::default() }
     }
 
-    pub fn all(&self) -> Vec<Arc<Talk>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Talk>> {
         self.links.lock().unwrap().clone()
     }
 
-    pub fn open(&self) -> Vec<Arc<Talk>> {
+    pub(crate) fn open(&self) -> Vec<Arc<Talk>> {
         self.all().into_iter().filter(|talk| talk.closed_because().is_none()).collect()
     }
 
     /// The one open channel, when there is one.
-    pub async fn one(&self) -> Arc<Talk> {
+    pub(crate) async fn one(&self) -> Arc<Talk> {
         until("a channel is open", || self.open().len() == 1).await;
         self.open().remove(0)
     }
@@ -76,20 +76,20 @@ impl Peers for Table {
 }
 
 impl Talk {
-    pub fn say(&self, bytes: impl Into<Vec<u8>>) {
+    pub(crate) fn say(&self, bytes: impl Into<Vec<u8>>) {
         self.state.lock().unwrap().outbox.push_back(bytes.into());
         self.waker.wake();
     }
 
-    pub fn part(&self) {
+    pub(crate) fn part(&self) {
         self.say(GOODBYE);
     }
 
-    pub fn heard(&self) -> Vec<u8> {
+    pub(crate) fn heard(&self) -> Vec<u8> {
         self.state.lock().unwrap().inbox.clone()
     }
 
-    pub fn closed_because(&self) -> Option<CloseReason> {
+    pub(crate) fn closed_because(&self) -> Option<CloseReason> {
         self.state.lock().unwrap().closed.clone()
     }
 }
@@ -138,11 +138,11 @@ impl Link for TalkLink {
 }
 
 /// A network on the loopback without discovery.
-pub async fn start(seed: u8, table: &Table) -> Network {
+pub(crate) async fn start(seed: u8, table: &Table) -> Network {
     start_at(seed, table, (Ipv4Addr::LOCALHOST, 0).into()).await
 }
 
-pub async fn start_at(seed: u8, table: &Table, listen: SocketAddr) -> Network {
+pub(crate) async fn start_at(seed: u8, table: &Table, listen: SocketAddr) -> Network {
     let mut config = NetworkConfig::new([seed; 32]);
     config.discovery = false;
     config.listen = Some(listen);
@@ -150,7 +150,7 @@ pub async fn start_at(seed: u8, table: &Table, listen: SocketAddr) -> Network {
 }
 
 /// Waits until it is so, and says what was waited for if it is not so in good time.
-pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < Duration::from_secs(30), "waited too long until {what}");
@@ -159,7 +159,7 @@ pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// Stays so for a while.
-pub async fn still(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) async fn still(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..50 {
         assert!(is_so(), "no longer so: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -15,14 +15,14 @@ use std::{
 };
 
 /// Hosts on one bridge. Dropping it removes everything.
-pub struct Lan {
+pub(crate) struct Lan {
     hosts: Vec<Host>,
     bridge: Option<Namespace>,
 }
 
 /// How the hosts of a [`Lan`] get addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Addressing {
+pub(crate) enum Addressing {
     /// `10.77.0.1/24` and so on, and the kernel's IPv6 link-local ones.
     Ipv4,
     /// The kernel's IPv6 link-local ones and nothing else.
@@ -30,7 +30,7 @@ pub enum Addressing {
 }
 
 /// One host: a network namespace in which programs run.
-pub struct Host {
+pub(crate) struct Host {
     namespace: Namespace,
     capture: Option<Capture>,
 }
@@ -39,7 +39,7 @@ struct Namespace(String);
 
 impl Lan {
     /// So many hosts on one bridge, able to reach each other when this returns.
-    pub fn new(hosts: usize, addressing: Addressing) -> Self {
+    pub(crate) fn new(hosts: usize, addressing: Addressing) -> Self {
         check_requirements();
         let bridge = Namespace::new();
         bridge.ip("link add br0 type bridge forward_delay 0 mcast_snooping 0");
@@ -63,23 +63,20 @@ impl Lan {
     }
 
     /// One host that has no interface but the loopback.
-    pub fn loopback_only() -> Self {
+    pub(crate) fn loopback_only() -> Self {
         check_requirements();
         let namespace = Namespace::new();
         namespace.ip("link set lo up");
         Self { hosts: vec![Host { namespace, capture: None }], bridge: None }
     }
 
-    pub fn hosts(&self) -> &[Host] {
+    pub(crate) fn hosts(&self) -> &[Host] {
         &self.hosts
     }
 
-    pub fn host_mut(&mut self, n: usize) -> &mut Host {
-        &mut self.hosts[n]
-    }
 
     /// Starts capturing what leaves each host.
-    pub fn capture(&mut self, folder: &Path) {
+    pub(crate) fn capture(&mut self, folder: &Path) {
         for host in &mut self.hosts {
             host.capture = Some(Capture::start(&host.namespace, folder));
         }
@@ -87,12 +84,12 @@ impl Lan {
 
     /// What left the host, apart from what the filter allows: one line for each packet, as tcpdump prints it.
     /// Ends the captures.
-    pub fn left_hosts_except(&mut self, allowed: &str) -> Vec<String> {
+    pub(crate) fn left_hosts_except(&mut self, allowed: &str) -> Vec<String> {
         self.hosts.iter_mut().flat_map(|host| host.packets(&format!("not ({allowed})"))).collect()
     }
 
     /// What left the hosts and matches the filter. Ends the captures.
-    pub fn left_hosts(&mut self, filter: &str) -> Vec<String> {
+    pub(crate) fn left_hosts(&mut self, filter: &str) -> Vec<String> {
         self.hosts.iter_mut().flat_map(|host| host.packets(filter)).collect()
     }
 }
@@ -106,19 +103,19 @@ impl Drop for Lan {
 
 impl Host {
     /// A program, to be run on this host.
-    pub fn command(&self, program: impl AsRef<Path>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.namespace.0]).arg(program.as_ref());
         command
     }
 
     /// Changes this host's network, as in `ip link set eth0 down`.
-    pub fn ip(&self, arguments: &str) {
+    pub(crate) fn ip(&self, arguments: &str) {
         self.namespace.ip(arguments);
     }
 
     /// Every address of this host on the LAN.
-    pub fn addresses(&self) -> Vec<String> {
+    pub(crate) fn addresses(&self) -> Vec<String> {
         let listed = self.namespace.ip("-o addr show dev eth0");
         let mut words = listed.split_whitespace();
         let mut addresses = Vec::new();
@@ -131,7 +128,7 @@ impl Host {
     }
 
     /// Waits until the kernel has made sure that nobody else has this host's IPv6 addresses.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         let started = Instant::now();
         while !self.namespace.ip("-6 addr show dev eth0").contains("scope link")
             || self.namespace.ip("-6 addr show dev eth0").contains("tentative")

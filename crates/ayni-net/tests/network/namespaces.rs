@@ -24,6 +24,8 @@ const SEED: &str = "AYNI_TEST_HOST_SEED";
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by the tests of this file, in a namespace"]
 async fn host() {
+    // With RUST_LOG the hosts tell what they do, on stderr.
+    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
     let seed: u8 = std::env::var(SEED).expect("run by a test").parse().expect("a number");
     let table = Table::greeting(format!("greetings from {seed}"));
     let network = Network::start(NetworkConfig::new([seed; 32]), Arc::new(table.clone())).await.unwrap();

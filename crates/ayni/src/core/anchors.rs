@@ -36,9 +36,8 @@ impl<'a> Anchors<'a> {
         if let Some(number) = self.reaching(new.log, new.holder, new.position) {
             return number;
         }
-        let continues = |old: &Option<Seen>| {
-            old.is_some_and(|old| self.covers(&new, old.log, old.holder, old.position))
-        };
+        let continues =
+            |old: &Option<Seen>| old.is_some_and(|old| self.covers(&new, old.log, old.holder, old.position));
         let continued = self.seen.iter().position(continues);
         let index = continued.unwrap_or(self.seen.len());
         if continued.is_none() {
@@ -52,11 +51,7 @@ impl<'a> Anchors<'a> {
     }
 
     /// Anchors these control entries, as far as they were not seen before.
-    pub(crate) fn see_heads(
-        &mut self,
-        store: &Snapshot<'_>,
-        heads: &[(LogId, u64, Hash)],
-    ) -> Result<(), StoreError> {
+    pub(crate) fn see_heads(&mut self, store: &Snapshot<'_>, heads: &[(LogId, u64, Hash)]) -> Result<(), StoreError> {
         for (log, position, hash) in heads {
             if let Some(holder) = self.branches.find(store, *log, *position, *hash)? {
                 self.see(Seen { log: *log, position: *position, hash: *hash, holder });

@@ -40,6 +40,8 @@ pub(crate) struct Branch {
     pub(crate) steps: Vec<Step>,
     /// The positions that count (data logs; as of `applied`).
     pub(crate) counting: Vec<Range<u64>>,
+    /// Whether `seen` and `steps` are known. Of a fork they are once what it shares is in effect.
+    pub(crate) scanned: bool,
     /// Entries that are about to be stored: the first position, then for each its hash and whether it ends its commit.
     pub(crate) arriving: (u64, Vec<(Hash, bool)>),
     /// From here on nothing has effect: the author renumbered a branch, which no honest program does.
@@ -60,6 +62,7 @@ impl Branch {
             seen: Vec::new(),
             steps: Vec::new(),
             counting: Vec::new(),
+            scanned: fork.is_none() || applied == 0,
             arriving: (0, Vec::new()),
             broken_at: None,
             keys: BTreeMap::new(),
@@ -108,6 +111,12 @@ impl Branches {
 
     pub(crate) fn of_log(&self, log: LogId) -> impl Iterator<Item = &Branch> {
         self.by_log.get(&log).into_iter().flatten().filter_map(|row| self.by_row.get(row))
+    }
+
+    /// Whether what a branch shares with the one it forked off is in effect.
+    pub(crate) fn stem_in_effect(&self, row: BranchRow) -> bool {
+        let fork = self.get(row).and_then(|branch| branch.fork);
+        fork.is_none_or(|(stem, at)| self.get(stem).is_some_and(|stem| stem.applied >= at))
     }
 
     /// The row that holds a position of a branch: itself, or one that it forked from.

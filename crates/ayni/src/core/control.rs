@@ -136,11 +136,7 @@ impl Author<'_> {
 }
 
 /// Draws the consequences of control entries that came or were written: keys open, and what counts is judged anew.
-pub(crate) fn control_changed(
-    tx: &mut Write<'_>,
-    state: &mut State,
-    documents: &mut Documents,
-) -> Result<(), Error> {
+pub(crate) fn control_changed(tx: &mut Write<'_>, state: &mut State, documents: &mut Documents) -> Result<(), Error> {
     state.ring.update(&state.view);
     let mut affected: BTreeMap<DocumentRow, BTreeSet<EntryKey>> = BTreeMap::new();
     for row in state.branches.rows(LogKind::Data) {

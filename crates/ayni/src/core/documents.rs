@@ -62,12 +62,7 @@ impl Documents {
     }
 
     /// A document as it is now.
-    pub(crate) fn get(
-        &mut self,
-        tx: &Write<'_>,
-        indexes: &Indexes,
-        row: DocumentRow,
-    ) -> Result<&mut Document, Error> {
+    pub(crate) fn get(&mut self, tx: &Write<'_>, indexes: &Indexes, row: DocumentRow) -> Result<&mut Document, Error> {
         if !self.held.contains_key(&row) {
             let stored = tx.document(row)?.ok_or(Error::Damaged("a document"))?;
             let document = read(&stored.body, &stored.heads)?;
@@ -96,11 +91,6 @@ impl Documents {
             }
         }
         Ok(())
-    }
-
-    /// How many documents are held.
-    pub(crate) fn len(&self) -> usize {
-        self.held.len()
     }
 }
 

@@ -61,7 +61,11 @@ pub(crate) fn apply_commit(
     row: BranchRow,
     entries: &[Arriving<'_>],
 ) -> Result<Outcome, Error> {
-    let Some(branch) = state.branches.get(row) else { return Ok(Outcome::Waits) };
+    if state.branches.get(row).is_some_and(|branch| !branch.scanned) {
+        state.rescan(tx, row)?;
+        state.recount(tx, row)?;
+    }
+    let Some(branch) = state.branches.get(row).filter(|branch| branch.scanned) else { return Ok(Outcome::Waits) };
     let before = (branch.seen.clone(), branch.steps.clone(), branch.broken_at);
     if !prepare(tx, state, row, entries)? {
         if let Some(branch) = state.branches.get_mut(row) {

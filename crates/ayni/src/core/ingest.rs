@@ -88,7 +88,7 @@ pub(crate) fn ingest(
         author.respond(tx, state, &mut documents)?;
         ingested.grown.extend(state.branches.rows(LogKind::Control));
     }
-    catch_up(tx, state, &mut documents)?;
+    catch_up(tx, state, &mut documents, u64::MAX)?;
     documents.flush(tx, &state.indexes)?;
     state.save(tx)?;
     Ok(ingested)
@@ -207,14 +207,7 @@ fn settle_branch(
         }
     };
     state.branches.insert(Branch::new(row, fork, before.clone(), before.length()));
-    if fork.is_some() && before.name().kind == LogKind::Data {
-        // What was shared may not be in effect yet on the branch that it forked off.
-        let shared = fork.and_then(|(parent, at)| Some(state.branches.get(parent)?.applied.min(at)));
-        if let Some(branch) = state.branches.get_mut(row) {
-            branch.applied = shared.unwrap_or(0);
-        }
-        state.rescan(tx, row)?;
-        state.recount(tx, row)?;
+    if before.name().kind == LogKind::Data {
         state.stepped.insert(row);
     }
     Ok(row)
@@ -290,12 +283,8 @@ fn store_run(
 ) -> Result<(), Error> {
     let Some(run) = run else { return Ok(()) };
     ingested.grown.insert(run.row);
-    let entries: Vec<Arriving<'_>> = run
-        .segments
-        .iter()
-        .flat_map(|segment| &segment.entries)
-        .map(|entry| Arriving::new(entry, None))
-        .collect();
+    let entries: Vec<Arriving<'_>> =
+        run.segments.iter().flat_map(|segment| &segment.entries).map(|entry| Arriving::new(entry, None)).collect();
     let rows = take_effect(tx, state, documents, run.row, &entries, run.tip.clone())?;
     tx.append(run.row, &run.segments, &run.tip, &rows)?;
     Ok(())
@@ -360,53 +349,58 @@ fn take_effect(
     Ok(rows)
 }
 
-/// Lets stored commits take effect for which nothing is lacking any more, on all branches, until none is left.
-pub(crate) fn catch_up(tx: &mut Write<'_>, state: &mut State, documents: &mut Documents) -> Result<(), Error> {
+/// Lets stored commits take effect for which nothing is lacking any more, on all branches, until none is left or about
+/// `most` entries took effect. Gives how many did.
+pub(crate) fn catch_up(
+    tx: &mut Write<'_>,
+    state: &mut State,
+    documents: &mut Documents,
+    most: u64,
+) -> Result<u64, Error> {
+    let mut done = 0;
     loop {
-        let behind: Vec<BranchRow> = state
-            .branches
-            .iter()
-            .filter(|branch| branch.tip.name().kind == LogKind::Data)
-            .filter(|branch| branch.applied < branch.tip.open_commit().unwrap_or(branch.tip.length()))
-            .map(|branch| branch.row)
-            .collect();
-        let mut progress = false;
+        let is_behind = |branch: &&Branch| {
+            branch.tip.name().kind == LogKind::Data
+                && branch.applied < branch.tip.open_commit().unwrap_or(branch.tip.length())
+        };
+        let behind: Vec<BranchRow> = state.branches.iter().filter(is_behind).map(|branch| branch.row).collect();
+        let before = done;
         for row in behind {
-            while apply_stored(tx, state, documents, row)? {
-                progress = true;
-                if documents.len() > 20_000 {
-                    documents.flush(tx, &state.indexes)?;
+            while done < most {
+                match apply_stored(tx, state, documents, row)? {
+                    0 => break,
+                    applied => done += applied,
                 }
             }
         }
-        if !progress {
-            return Ok(());
+        if done == before || done >= most {
+            return Ok(done);
         }
     }
 }
 
-/// Lets the next stored commit of a branch take effect; `false` if there is none or it has to wait.
+/// Lets the next stored commit of a branch take effect; gives its entries, 0 if there is none or it has to wait.
 fn apply_stored(
     tx: &mut Write<'_>,
     state: &mut State,
     documents: &mut Documents,
     row: BranchRow,
-) -> Result<bool, Error> {
-    let Some(branch) = state.branches.get(row) else { return Ok(false) };
+) -> Result<u64, Error> {
+    let Some(branch) = state.branches.get(row) else { return Ok(0) };
     let (from, length) = (branch.applied, branch.tip.length());
     if from >= branch.tip.open_commit().unwrap_or(length) {
-        return Ok(false);
+        return Ok(0);
     }
     let mut stored = read_entries(tx, row, from, length.min(from + limits::COMMIT_ENTRIES as u64))?;
-    let Some(end) = stored.iter().position(|entry| entry.header.ends_commit) else { return Ok(false) };
+    let Some(end) = stored.iter().position(|entry| entry.header.ends_commit) else { return Ok(0) };
     stored.truncate(end + 1);
     let entries: Vec<Arriving<'_>> = stored.iter().map(|entry| Arriving::new(entry, None)).collect();
-    let Outcome::Applied(rows) = apply_commit(tx, state, documents, row, &entries)? else { return Ok(false) };
+    let Outcome::Applied(rows) = apply_commit(tx, state, documents, row, &entries)? else { return Ok(0) };
     for (entry, document) in stored.iter().zip(rows) {
         if let Some(document) = document {
             tx.set_document_of(state.branches.key(row, entry.position), document)?;
         }
     }
     state.stepped.insert(row);
-    Ok(true)
+    Ok(stored.len() as u64)
 }

@@ -83,6 +83,12 @@ impl State {
         Ok(state)
     }
 
+    /// Entries of all data logs.
+    pub(crate) fn data_entries(&self) -> u64 {
+        let data = self.branches.iter().filter(|branch| branch.tip.name().kind == LogKind::Data);
+        data.map(|branch| branch.tip.length() - branch.fork.map_or(0, |(_, at)| at)).sum()
+    }
+
     /// Reads the indexes of a collection anew.
     pub(crate) fn load_indexes(&mut self, store: &Snapshot<'_>, collection: CollectionRow) -> Result<(), Error> {
         let mut indexes = Vec::new();
@@ -206,11 +212,7 @@ impl State {
 
     /// Judges anew which positions of a data branch count. Gives the ranges that were judged otherwise before, among
     /// those in effect.
-    pub(crate) fn recount(
-        &mut self,
-        store: &Snapshot<'_>,
-        row: BranchRow,
-    ) -> Result<Vec<std::ops::Range<u64>>, Error> {
+    pub(crate) fn recount(&mut self, store: &Snapshot<'_>, row: BranchRow) -> Result<Vec<std::ops::Range<u64>>, Error> {
         let Some(branch) = self.branches.get(row) else { return Ok(Vec::new()) };
         let link_at = |length: u64| link_at(store, branch, length);
         let hash_at = |length: u64| link_at(length).map(|(hash, _)| hash);
@@ -262,6 +264,7 @@ impl State {
             let (steps, broken_at) = decode_steps(&saved).map_err(|_| Error::Damaged("the state of a branch"))?;
             if let Some(branch) = self.branches.get_mut(row) {
                 (branch.seen, branch.steps, branch.broken_at) = (seen, steps, broken_at);
+                branch.scanned = true;
             }
             return Ok(());
         }
@@ -270,9 +273,13 @@ impl State {
 
     /// Finds out from the headers what a branch has seen as of what is in effect: for forks, and where a commit waits.
     pub(crate) fn rescan(&mut self, store: &Snapshot<'_>, row: BranchRow) -> Result<(), Error> {
+        if !self.branches.stem_in_effect(row) {
+            return Ok(());
+        }
         let Some(branch) = self.branches.get_mut(row) else { return Ok(()) };
         let applied = branch.applied;
         (branch.seen, branch.steps, branch.broken_at) = (Vec::new(), Vec::new(), None);
+        branch.scanned = true;
         let mut anchoring = Vec::new();
         store.entries(row, 0..applied, |entry| {
             let header = entry.read_header().map_err(|_| Error::Damaged("an entry of the log"))?;
@@ -329,12 +336,7 @@ fn decode_steps(bytes: &[u8]) -> Result<(Vec<Step>, Option<u64>), DecodeError> {
 }
 
 /// The entries of a branch at some positions.
-pub(crate) fn read_entries(
-    store: &Snapshot<'_>,
-    row: BranchRow,
-    from: u64,
-    to: u64,
-) -> Result<Vec<Entry>, Error> {
+pub(crate) fn read_entries(store: &Snapshot<'_>, row: BranchRow, from: u64, to: u64) -> Result<Vec<Entry>, Error> {
     let mut entries = Vec::with_capacity((to - from).min(1 << 14) as usize);
     store.entries(row, from..to, |entry| {
         entries.push(Entry {
@@ -343,7 +345,6 @@ pub(crate) fn read_entries(
             header: entry.read_header().map_err(|_| Error::Damaged("an entry of the log"))?,
             header_bytes: entry.header.to_vec(),
             payload: entry.payload.map(<[u8]>::to_vec),
-            parents: Vec::new(),
         });
         Ok::<_, Error>(ControlFlow::Continue(()))
     })?;
@@ -373,11 +374,7 @@ fn link_at(store: &Snapshot<'_>, branch: &Branch, length: u64) -> Option<(Hash, 
 }
 
 /// The whole commits within a range of positions: a commit counts as one or not at all.
-fn whole_commits(
-    range: std::ops::Range<u64>,
-    length: u64,
-    ends: impl Fn(u64) -> bool,
-) -> Option<std::ops::Range<u64>> {
+fn whole_commits(range: std::ops::Range<u64>, length: u64, ends: impl Fn(u64) -> bool) -> Option<std::ops::Range<u64>> {
     let start = (range.start..range.end).find(|start| ends(*start))?;
     // What is under way at the end of the branch is judged once it is whole.
     let end = if range.end == length { length } else { (start..=range.end).rev().find(|end| ends(*end))? };
@@ -385,11 +382,7 @@ fn whole_commits(
 }
 
 /// Where two lists of ranges differ, below `end`.
-fn difference(
-    one: &[std::ops::Range<u64>],
-    other: &[std::ops::Range<u64>],
-    end: u64,
-) -> Vec<std::ops::Range<u64>> {
+fn difference(one: &[std::ops::Range<u64>], other: &[std::ops::Range<u64>], end: u64) -> Vec<std::ops::Range<u64>> {
     let mut points: Vec<u64> = one.iter().chain(other).flat_map(|range| [range.start, range.end]).collect();
     points.extend([0, end]);
     points.retain(|point| *point <= end);

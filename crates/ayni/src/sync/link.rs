@@ -166,7 +166,7 @@ impl LinkCore {
 
     pub(crate) fn leave(&self) {
         self.notes().leaving = true;
-        self.with(|session| session.goodbye(&Held(&self.database.inner)));
+        self.with(Session::goodbye);
     }
 
     pub(crate) fn end(&self, code: CloseCode, text: &str) {

@@ -95,11 +95,7 @@ impl PoolHandle {
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub fn connect(
-        &self,
-        info: ChannelInfo,
-        wake: impl Fn() + Send + Sync + 'static,
-    ) -> Result<Link, Error> {
+    pub fn connect(&self, info: ChannelInfo, wake: impl Fn() + Send + Sync + 'static) -> Result<Link, Error> {
         let pool = &self.database.inner.pool;
         let number = pool.next.fetch_add(1, Ordering::Relaxed);
         let link = Link::open(&self.database, number, info, Box::new(wake))?;
@@ -202,9 +198,9 @@ impl Pool {
         self.changed();
     }
 
-    fn receipts_changed(&self, inner: &Inner, project: ProjectId, key: ReceiptKey) {
+    fn receipts_changed(&self, project: ProjectId, key: ReceiptKey) {
         for link in self.all() {
-            link.with(|session| session.receipts_changed(&Held(inner), &project, &[key]));
+            link.with(|session| session.receipts_changed(&project, &[key]));
         }
         self.changed();
     }
@@ -254,13 +250,13 @@ fn work(database: &Database) {
             }
             Job::Keep { project, receipt } => with_core(inner, project, |core| {
                 if let Some(key) = receipts::keep(inner, core, &receipt)? {
-                    inner.pool.receipts_changed(inner, project, key);
+                    inner.pool.receipts_changed(project, key);
                 }
                 Ok(())
             }),
             Job::Receipt { project } => with_core(inner, project, |core| {
                 if let Some(key) = receipts::sign_own(inner, core)? {
-                    inner.pool.receipts_changed(inner, project, key);
+                    inner.pool.receipts_changed(project, key);
                 }
                 Ok(())
             }),

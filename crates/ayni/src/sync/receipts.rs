@@ -1,6 +1,5 @@
 //! Receipts: this device's signed statements of what it holds, and those of others that it keeps.
 
-
 use ayni_store::{ProjectRow, Snapshot, StoredReceipt};
 use ayni_sync::receipt::{Head, Receipt, ReceiptKey, Retention, SignedReceipt};
 
@@ -39,11 +38,7 @@ pub(crate) fn sign_own(inner: &Inner, core: &ProjectCore) -> Result<Option<Recei
 }
 
 /// Keeps a receipt of another device if it is genuine and newer than the one held. Gives whose it is then.
-pub(crate) fn keep(
-    inner: &Inner,
-    core: &ProjectCore,
-    signed: &SignedReceipt,
-) -> Result<Option<ReceiptKey>, Error> {
+pub(crate) fn keep(inner: &Inner, core: &ProjectCore, signed: &SignedReceipt) -> Result<Option<ReceiptKey>, Error> {
     let member = core.published(inner)?.role_of(signed.key.device).is_some();
     let Ok(receipt) = signed.receipt() else { return Ok(None) };
     if !member || signed.project != core.id || signed.verify().is_err() || signed.key.device == inner.secret.id() {
@@ -81,3 +76,7 @@ fn heads(store: &Snapshot<'_>, row: ProjectRow) -> Result<Vec<Head>, Error> {
     Ok(heads)
 }
 
+/// Whether a device that signed this keeps everything that it acknowledges.
+pub(crate) fn counts_as_backup(receipt: &Receipt) -> bool {
+    receipt.retention == Retention::Everything && receipt.lacked.is_empty()
+}

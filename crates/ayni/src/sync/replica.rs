@@ -1,7 +1,9 @@
 //! What a conversation is told about what this device holds: read from the store, so that it is durable.
 
+use ayni_log::header::Header;
 use ayni_log::ids::{DeviceId, Hash, LogKind, LogName, ProjectId};
 use ayni_log::membership::Role;
+use ayni_log::segment::WireEntry;
 use ayni_store::{Branch, BranchRow, ProjectRow, Snapshot, StoreError};
 use ayni_sync::receipt::{ReceiptKey, SignedReceipt};
 use ayni_sync::{BranchId, BranchTip, Replica, SegmentBytes, Standing};
@@ -80,8 +82,15 @@ impl Replica for Held<'_> {
             let Some(segment) = snapshot.segment(row_of(branch), from)? else { return Ok(None) };
             let length = from + segment.entries.len() as u64;
             let Some(hash) = snapshot.hash_at(row_of(branch), length - 1)? else { return Ok(None) };
-            let total_bytes = 0;
-            Ok(Some(SegmentBytes { length, hash, total_bytes, bytes: segment.encode() }))
+            let sized = |entry: &WireEntry| match &entry.payload {
+                Some(payload) => (entry.header.len() + Hash::LEN + payload.len()) as u64,
+                None => {
+                    let payload = Header::decode(&entry.header).map_or(0, |header| u64::from(header.payload_len));
+                    entry.header.len() as u64 + payload
+                }
+            };
+            let size = segment.entries.iter().map(sized).sum();
+            Ok(Some(SegmentBytes { length, hash, size, bytes: segment.encode() }))
         })?
     }
 
