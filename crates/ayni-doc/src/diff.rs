@@ -53,7 +53,10 @@ impl Differences<'_> {
             path.push(name);
             match (old.get(name), value) {
                 (Some(old), new) if old == new => {}
-                (Some(Value::Map(old)), Value::Map(new)) if !new.is_empty() => self.maps(path, old, new)?,
+                // An empty map is set over as a whole: fields may stand below it that are not shown.
+                (Some(Value::Map(old)), Value::Map(new)) if !old.is_empty() && !new.is_empty() => {
+                    self.maps(path, old, new)?;
+                }
                 (None, Value::Map(new)) if !new.is_empty() => self.maps(path, &NOTHING, new)?,
                 (old, new) => self.leaf(path, old, new)?,
             }
@@ -65,7 +68,10 @@ impl Differences<'_> {
     fn leaf(&mut self, names: &[&str], old: Option<&Value>, new: &Value) -> Result<(), PathError> {
         let path = Path::new(names.iter().copied())?;
         let operation = match ((self.kind)(names), old, new) {
-            (Kind::Counter, None, Value::Int(new)) => Operation::Add { path, amount: *new },
+            // What stands there without being shown must not be added to.
+            (Kind::Counter, None, Value::Int(new)) if self.document.root.at(names).is_none() => {
+                Operation::Add { path, amount: *new }
+            }
             (Kind::Counter, Some(Value::Int(old)), Value::Int(new)) => match new.checked_sub(*old) {
                 Some(amount) => Operation::Add { path, amount },
                 None => Operation::set_at(path, Value::Int(*new)),

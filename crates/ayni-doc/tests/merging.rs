@@ -48,15 +48,21 @@ fn plain_operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-fn operation() -> impl Strategy<Value = Operation> {
-    let kinds = select(vec![SetKind::First, SetKind::Min, SetKind::Max]);
+fn unchosen_operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         6 => plain_operation(),
         2 => (path(), -3i64..4).prop_map(|(path, amount)| Operation::Add { path, amount }),
-        1 => (path(), kinds, value()).prop_map(|(path, kind, value)| Operation::Set { path, kind, value }),
         1 => (path(), value()).prop_map(|(path, element)| Operation::Insert { path, element }),
         1 => (path(), value()).prop_map(|(path, element)| Operation::Remove { path, element }),
         1 => path().prop_map(|path| Operation::Text { path, bytes: vec![1, 2] }),
+    ]
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let kinds = select(vec![SetKind::First, SetKind::Min, SetKind::Max]);
+    prop_oneof![
+        10 => unchosen_operation(),
+        1 => (path(), kinds, value()).prop_map(|(path, kind, value)| Operation::Set { path, kind, value }),
     ]
 }
 
@@ -127,7 +133,7 @@ fn as_it_came(arrived: &[Version]) -> Document {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn merging_as_it_came_is_merging_from_nothing(steps in history(operation)) {
@@ -150,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn a_document_is_what_the_rules_say(steps in history(plain_operation)) {
+    fn a_document_is_what_the_rules_say(steps in history(unchosen_operation)) {
         let (versions, _) = versions(&steps);
         let merged = merge(&versions);
         let told = oracle::tell(&versions);
@@ -414,8 +420,11 @@ fn counters_add_up_and_start_from_what_was_set() {
 #[test]
 fn a_counter_beyond_64_bits_shows_the_nearest_and_loses_nothing() {
     let up = Operation::add("n", i64::MAX);
-    let all =
-        [(1, 0, &[][..], std::slice::from_ref(&up)), (2, 0, &[1], std::slice::from_ref(&up)), (3, 0, &[2], &[Operation::add("n", -7)])];
+    let all = [
+        (1, 0, &[][..], std::slice::from_ref(&up)),
+        (2, 0, &[1], std::slice::from_ref(&up)),
+        (3, 0, &[2], &[Operation::add("n", -7)]),
+    ];
     assert_eq!(merge(&written(&all)).get(&["n"]), Some(Value::Int(i64::MAX)));
     let back = [all[0], all[1], all[2], (4, 0, &[3], &[Operation::add("n", -i64::MAX)])];
     assert_eq!(merge(&written(&back)).get(&["n"]), Some(Value::Int(i64::MAX - 7)));

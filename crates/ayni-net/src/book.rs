@@ -36,7 +36,10 @@ pub(crate) struct Page {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// To be dialed at this time.
-    Waiting { until: Instant, because: String },
+    Waiting {
+        until: Instant,
+        because: String,
+    },
     Dialing,
     Connected,
 }

@@ -54,7 +54,8 @@ impl Endpoints {
             Some(listen) => (bind_at(&secret_key, listen).await?, listen),
             None => bind_at_home(&secret_key).await?,
         };
-        let listen = main.bound_sockets().into_iter().find(|bound| bound.is_ipv4() == listen.is_ipv4()).unwrap_or(listen);
+        let listen =
+            main.bound_sockets().into_iter().find(|bound| bound.is_ipv4() == listen.is_ipv4()).unwrap_or(listen);
         let endpoints = Self { main, secret_key, listen, wires: Arc::default() };
         endpoints.look_at_interfaces().await;
         Ok(endpoints)

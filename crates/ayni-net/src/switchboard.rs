@@ -333,7 +333,8 @@ impl Switchboard {
         let is_chosen = self.book.page(&open.peer).is_some_and(|page| page.is_given());
         let strangers = || self.sessions.values().filter(|session| session.is_stranger());
         let from_there = strangers().filter(|session| session.remote.ip() == open.remote.ip()).count();
-        if is_chosen || (strangers().count() < limits::MAX_STRANGERS && from_there < limits::MAX_STRANGERS_PER_ADDRESS) {
+        if is_chosen || (strangers().count() < limits::MAX_STRANGERS && from_there < limits::MAX_STRANGERS_PER_ADDRESS)
+        {
             return true;
         }
         let crowded_there = from_there >= limits::MAX_STRANGERS_PER_ADDRESS;
@@ -515,8 +516,7 @@ impl Roster {
                 && a.standing == b.standing
                 && since(a) == since(b)
         };
-        self.0.len() == peers.len()
-            && self.0.iter().zip(peers).all(|((id, a), (other, b))| id == other && same(a, b))
+        self.0.len() == peers.len() && self.0.iter().zip(peers).all(|((id, a), (other, b))| id == other && same(a, b))
     }
 
     pub(crate) fn statuses(&self) -> Vec<PeerStatus> {

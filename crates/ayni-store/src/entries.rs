@@ -214,6 +214,17 @@ impl Snapshot<'_> {
         Ok(statement.query_row([branch.0], read).optional()?)
     }
 
+    /// The author's signature at a checkpoint of a branch, given as the branch's length there, if it is kept: at fixed
+    /// checkpoints and at the end. A fence carries it.
+    ///
+    /// # Errors
+    /// [`StoreError::Misuse`] if there is no such branch.
+    pub fn signature_at(&self, branch: BranchRow, length: u64) -> Result<Option<Signature>, StoreError> {
+        let Some(before) = length.checked_sub(1) else { return Ok(None) };
+        let kept = self.checkpoint_after(branch, &self.pieces(branch)?, before)?;
+        Ok(kept.filter(|(at, _)| *at == length).map(|(_, signature)| signature))
+    }
+
     /// Runs of positions that damage took from a branch, in order. They are empty unless a repair found some.
     ///
     /// # Errors

@@ -44,7 +44,7 @@ impl DatabaseKey {
 
 /// What opens a database.
 #[derive(Clone, Copy)]
-pub enum Lock<'a> {
+pub(crate) enum Lock<'a> {
     /// Words that a person knows, taken as their UTF-8 bytes.
     Passphrase(&'a str),
     /// 32 random bytes, kept outside the folder.

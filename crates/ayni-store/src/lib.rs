@@ -14,6 +14,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod branches;
+mod damaged;
 mod documents;
 mod entries;
 mod error;
@@ -24,6 +25,7 @@ mod instance;
 mod key;
 mod notes;
 
+mod rebuild;
 mod repair;
 mod rescue;
 mod schema;
@@ -37,7 +39,7 @@ pub use error::{KeyError, OpenError, StoreError};
 pub use folder::{Folder, NewLock, Random};
 pub use index::{Direction, IndexRow, KeyRange};
 pub use instance::Continuity;
-pub use key::{DatabaseKey, Hardness, Lock, LockKind};
+pub use key::{DatabaseKey, Hardness, LockKind};
 pub use notes::StoredReceipt;
 
 pub use repair::{Loss, Report, check, repair};

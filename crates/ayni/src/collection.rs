@@ -255,24 +255,34 @@ pub(crate) fn present(store: &Snapshot<'_>, row: CollectionRow) -> Result<u64, S
 }
 
 /// A digest over all documents of some collections, deleted ones and conflicts included.
-pub(crate) fn digest(store: &Snapshot<'_>, collections: &BTreeMap<String, CollectionRow>) -> Result<Hash, Error> {
+pub(crate) fn digest(
+    store: &Snapshot<'_>,
+    collections: &BTreeMap<String, CollectionRow>,
+) -> Result<Hash, Error> {
     let mut hasher = blake3::Hasher::new_derive_key("ayni v1 documents digest");
     for (name, row) in collections {
-        let mut some = false;
-        store.documents_by_id(*row, None, |stored| {
-            if stored.heads.is_empty() {
-                return Ok(ControlFlow::Continue(()));
+        // Read as they lie on disk, and put in order by their hashes: in the order of their ids it would cost several
+        // times as much.
+        let mut hashes = Vec::new();
+        store.documents(*row, None, |stored| {
+            if !stored.heads.is_empty() {
+                let mut document = blake3::Hasher::new();
+                document.update(&stored.id.0);
+                document.update(stored.body);
+                hashes.push(*document.finalize().as_bytes());
             }
-            if !some {
-                hasher.update(&(name.len() as u64).to_be_bytes());
-                hasher.update(name.as_bytes());
-                some = true;
-            }
-            hasher.update(&stored.id.0);
-            hasher.update(&(stored.body.len() as u64).to_be_bytes());
-            hasher.update(stored.body);
             Ok::<_, Error>(ControlFlow::Continue(()))
         })?;
+        if hashes.is_empty() {
+            continue;
+        }
+        hashes.sort_unstable();
+        hasher.update(&(name.len() as u64).to_be_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update(&(hashes.len() as u64).to_be_bytes());
+        hashes.iter().for_each(|hash| {
+            hasher.update(hash);
+        });
     }
     Ok(Hash(*hasher.finalize().as_bytes()))
 }

@@ -1,5 +1,5 @@
 //! The rules of merging, told as they are written and with no thought of speed: each write is held against each version.
-//! For whole values only (set, unset, delete).
+//! For all operations but those of kinds `first`, `min` and `max`.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,31 @@ pub(crate) struct Told {
     pub(crate) conflicts: Vec<(String, usize)>,
 }
 
-/// A leaf that an operation wrote: where, what, by whom and as which operation of its version.
-type Leaf = (Vec<String>, Option<Value>, Stamp, usize, usize);
+/// What an operation wrote: where, what, by whom and as which operation of its version.
+type Leaf = (Vec<String>, What, Stamp, usize, usize);
+
+#[derive(Clone, PartialEq)]
+enum What {
+    Value(Option<Value>),
+    Amount(i64),
+    Element(Value, bool),
+}
+
+/// Whether an operation replaces a write that it has seen.
+fn replaces(operation: &Operation, path: &[String], what: &What) -> bool {
+    let at: Vec<String> = operation.path().names().iter().map(|name| name.to_string()).collect();
+    let overlaps = path.starts_with(&at) || at.starts_with(path);
+    let goes_together = path == at
+        && match (operation, what) {
+            (Operation::Add { .. }, What::Amount(_) | What::Value(Some(Value::Int(_)))) => true,
+            (Operation::Insert { element, .. } | Operation::Remove { element, .. }, What::Element(other, _)) => {
+                element != other
+            }
+            _ => false,
+        };
+    let effect = !matches!(operation, Operation::List { .. } | Operation::Text { .. });
+    effect && overlaps && !goes_together
+}
 
 pub(crate) fn tell(versions: &[Version]) -> Told {
     let sees = |a: usize, b: usize| ancestors(versions, a).contains(&b);
@@ -41,12 +64,11 @@ pub(crate) fn tell(versions: &[Version]) -> Told {
             written(operation, version.stamp(), index, number, &mut live);
         }
     }
-    live.retain(|(path, _, _, version, number)| {
+    live.retain(|(path, what, _, version, number)| {
         !(0..versions.len()).any(|other| {
             operations(other).iter().enumerate().any(|(later, operation)| {
                 let seen = sees(other, *version) || other == *version && later > *number;
-                let at: Vec<String> = operation.path().names().iter().map(|name| name.to_string()).collect();
-                seen && (path.starts_with(&at) || at.starts_with(path))
+                seen && replaces(operation, path, what)
             })
         })
     });
@@ -83,9 +105,17 @@ fn written(operation: &Operation, stamp: Stamp, version: usize, number: usize, l
     let path = operation.path().names().iter().map(|name| name.to_string()).collect();
     match operation {
         Operation::Set { value, .. } => spread(path, value, &mut |path, value| {
-            leaves.push((path, Some(value.clone()), stamp, version, number));
+            leaves.push((path, What::Value(Some(value.clone())), stamp, version, number));
         }),
-        _ => leaves.push((path, None, stamp, version, number)),
+        Operation::Unset { .. } => leaves.push((path, What::Value(None), stamp, version, number)),
+        Operation::Add { amount, .. } => leaves.push((path, What::Amount(*amount), stamp, version, number)),
+        Operation::Insert { element, .. } => {
+            leaves.push((path, What::Element(element.clone(), true), stamp, version, number))
+        }
+        Operation::Remove { element, .. } => {
+            leaves.push((path, What::Element(element.clone(), false), stamp, version, number))
+        }
+        Operation::List { .. } | Operation::Text { .. } => {}
     }
 }
 
@@ -118,11 +148,43 @@ fn show(path: &[String], live: &[Leaf], conflicts: &mut BTreeMap<Vec<String>, us
         }
     }
     let mut values: Vec<(Option<Value>, Stamp)> = Vec::new();
-    for (_, value, stamp, ..) in live.iter().filter(|leaf| leaf.0 == path) {
-        match values.iter_mut().find(|(known, _)| known == value) {
-            Some((_, known)) => *known = stamp.max(known).to_owned(),
-            None => values.push((value.clone(), *stamp)),
+    let mut sum: Option<(i64, Stamp)> = None;
+    let mut elements: Option<(Vec<Value>, Stamp)> = None;
+    for (_, what, stamp, ..) in live.iter().filter(|leaf| leaf.0 == path) {
+        match what {
+            What::Value(value) => match values.iter_mut().find(|(known, _)| known == value) {
+                Some((_, known)) => *known = stamp.max(known).to_owned(),
+                None => values.push((value.clone(), *stamp)),
+            },
+            What::Amount(amount) => {
+                sum = Some(sum.map_or((*amount, *stamp), |(sum, latest)| (sum + amount, latest.max(*stamp))));
+            }
+            What::Element(element, inserted) => {
+                let (present, latest) = elements.get_or_insert_with(|| (Vec::new(), *stamp));
+                *latest = stamp.max(latest).to_owned();
+                if *inserted && !present.contains(element) {
+                    present.push(element.clone());
+                }
+            }
         }
+    }
+    if let Some((sum, stamp)) = sum {
+        let ints: Vec<&mut i64> = values
+            .iter_mut()
+            .filter_map(|(value, _)| match value {
+                Some(Value::Int(base)) => Some(base),
+                _ => None,
+            })
+            .collect();
+        if ints.is_empty() {
+            values.push((Some(Value::Int(sum)), stamp));
+        } else {
+            ints.into_iter().for_each(|base| *base += sum);
+        }
+    }
+    if let Some((mut present, stamp)) = elements {
+        present.sort_by(|a, b| a.compare(b).then(a.to_bytes().cmp(&b.to_bytes())));
+        values.push((Some(Value::List(present)), stamp));
     }
     let own = values.len();
     if let Some(latest) = latest {

@@ -74,7 +74,6 @@ impl Lan {
         &self.hosts
     }
 
-
     /// Starts capturing what leaves each host.
     pub(crate) fn capture(&mut self, folder: &Path) {
         for host in &mut self.hosts {

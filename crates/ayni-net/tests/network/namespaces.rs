@@ -25,7 +25,10 @@ const SEED: &str = "AYNI_TEST_HOST_SEED";
 #[ignore = "run by the tests of this file, in a namespace"]
 async fn host() {
     // With RUST_LOG the hosts tell what they do, on stderr.
-    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     let seed: u8 = std::env::var(SEED).expect("run by a test").parse().expect("a number");
     let table = Table::greeting(format!("greetings from {seed}"));
     let network = Network::start(NetworkConfig::new([seed; 32]), Arc::new(table.clone())).await.unwrap();
@@ -88,7 +91,10 @@ impl Running {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let said = self.said.recv_timeout(left).unwrap_or_else(|_| panic!("a host never said {beginning:?}; it heard {:?}", self.heard));
+            let said = self
+                .said
+                .recv_timeout(left)
+                .unwrap_or_else(|_| panic!("a host never said {beginning:?}; it heard {:?}", self.heard));
             if let Some(rest) = said.strip_prefix(beginning) {
                 return rest.trim().to_owned();
             }
@@ -124,7 +130,11 @@ fn meet(hosts: &[&Host]) -> Vec<Running> {
     let mut running: Vec<_> = (1..).zip(hosts).map(|(seed, host)| Running::start(host, seed)).collect();
     let others = running.len() - 1;
     running.iter_mut().for_each(|host| host.hears(others));
-    println!("{} hosts found each other and exchanged bytes {:?} after they were started", others + 1, started.elapsed());
+    println!(
+        "{} hosts found each other and exchanged bytes {:?} after they were started",
+        others + 1,
+        started.elapsed()
+    );
     running
 }
 

@@ -56,6 +56,9 @@ fn a_log_comes_back_as_the_segments_that_were_written() {
         assert_eq!(snapshot.tip(branch).unwrap(), author.tip);
         assert_eq!(snapshot.hash_at(branch, 3_005).unwrap(), Some(author.tip.hash()));
         assert_eq!(snapshot.hash_at(branch, 3_006).unwrap(), None);
+        assert_eq!(snapshot.signature_at(branch, 2_048)?, Some(sent[1].signature));
+        assert_eq!(snapshot.signature_at(branch, 3_006)?, Some(sent[2].signature));
+        assert_eq!(snapshot.signature_at(branch, 5)?, None);
         let entry = snapshot.entry(snapshot.key_at(branch, 0)?.unwrap())?.unwrap();
         assert!(entry.read_header().unwrap().v1().is_some());
         Ok(())
@@ -69,10 +72,7 @@ fn both_sides_of_a_fork_are_kept_and_read_back_whole() {
     let mut author = Author::new(1);
     let first = store_commit(&store, &author.commit_many(1_500)).unwrap();
     let mut restored = author.clone();
-    let mut older = Author::new(1);
-    let _ = older.commit_many(1_500);
     store_commit(&store, &author.commit(&["ours"; 600])).unwrap();
-    // Off the first at 1,500, and a third off the second at 1,600, and one off the second before its own start.
     let shared = restored.tip.clone();
     let theirs = restored.commit(&["theirs"; 900]);
     let second = write(&store, |write| {
@@ -115,9 +115,8 @@ fn a_fork_of_a_fork_finds_what_it_shares() {
         });
         (branch, side)
     };
-    let (second, side) = fork(root, &at_ten, &["b"; 10]);
+    let (second, _) = fork(root, &at_ten, &["b"; 10]);
     let (third, _) = fork(second, &at_ten, &["c"; 3]);
-    let (_, _) = (third, side);
     read(&store, |snapshot| {
         // The third came off where the second did, so what it shares lies with the root.
         assert_eq!(snapshot.branch(third)?.fork, Some((root, 10)));
@@ -205,7 +204,7 @@ fn every_commit_changes_the_revision_whoever_made_it() {
     assert_ne!(store.revision().unwrap(), after);
 }
 
-/// The child in which the test below runs itself again: writes settings into the folder that the environment names.
+/// Runs itself again as the child, which writes into the folder that the environment names.
 #[test]
 fn two_processes_write_and_nothing_is_lost() {
     const EACH: u32 = 60;
