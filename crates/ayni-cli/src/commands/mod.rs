@@ -22,6 +22,7 @@ mod status;
 mod sync;
 
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::{Parser, Subcommand};
 
@@ -91,10 +92,13 @@ enum Command {
 }
 
 /// This program's version and those of its formats.
-fn long_version() -> String {
+fn long_version() -> &'static str {
     use ayni::formats::{DOCUMENT, LOG_HEADER, MESSAGE, STORE};
+    static TEXT: OnceLock<String> = OnceLock::new();
     let own = env!("CARGO_PKG_VERSION");
-    format!("{own}\nformats: log header {LOG_HEADER}, message {MESSAGE}, store {STORE}, document {DOCUMENT}")
+    TEXT.get_or_init(|| {
+        format!("{own}\nformats: log header {LOG_HEADER}, message {MESSAGE}, store {STORE}, document {DOCUMENT}")
+    })
 }
 
 /// Does what the command line says.
