@@ -73,9 +73,7 @@ impl FromStr for PeerAddr {
 
     fn from_str(text: &str) -> Result<Self, PeerAddrError> {
         let text = text.trim();
-        let (id, addr) = text
-            .split_once('@')
-            .ok_or_else(|| PeerAddrError::NoAt { given: shown(text) })?;
+        let (id, addr) = text.split_once('@').ok_or_else(|| PeerAddrError::NoAt { given: shown(text) })?;
         let bad = || PeerAddrError::BadAddress { given: shown(addr) };
         let addr: SocketAddr = addr.parse().map_err(|_| bad())?;
         if addr.port() == 0 || addr.ip().is_unspecified() || addr.ip().is_multicast() {

@@ -129,10 +129,8 @@ async fn dial_from(
 ) -> Result<Open, CloseReason> {
     let id = PublicKey::from_bytes(&peer.0).map_err(|_| CloseReason::Lost("the transport id is not a key".into()))?;
     let target = EndpointAddr::from_parts(id, addrs.into_iter().map(TransportAddr::Ip));
-    let connection = endpoint
-        .connect(target, ALPN)
-        .await
-        .map_err(|e| CloseReason::Lost(format!("it does not answer: {e}")))?;
+    let connection =
+        endpoint.connect(target, ALPN).await.map_err(|e| CloseReason::Lost(format!("it does not answer: {e}")))?;
     let opening = async {
         let (mut send, mut receive) = connection.open_bi().await.ok()?;
         send.write_all(&own_run).await.ok()?;

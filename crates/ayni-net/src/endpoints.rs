@@ -16,7 +16,7 @@ use iroh::{
     Endpoint, RelayMode, SecretKey,
     endpoint::{BindOpts, QuicTransportConfig, VarInt, presets},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tracing::debug;
 
 use crate::{StartError, connection::ALPN, limits};
@@ -54,7 +54,8 @@ impl Endpoints {
             Some(listen) => (bind_at(&secret_key, listen).await?, listen),
             None => bind_at_home(&secret_key).await?,
         };
-        let listen = main.bound_sockets().into_iter().find(|bound| bound.is_ipv4() == listen.is_ipv4()).unwrap_or(listen);
+        let listen =
+            main.bound_sockets().into_iter().find(|bound| bound.is_ipv4() == listen.is_ipv4()).unwrap_or(listen);
         let endpoints = Self { main, secret_key, listen, wires: Arc::default() };
         endpoints.look_at_interfaces().await;
         Ok(endpoints)
@@ -109,12 +110,19 @@ impl Endpoints {
         ways
     }
 
-    pub(crate) async fn close(&self) {
-        let wires = std::mem::take(&mut *self.wires());
-        for endpoint in wires.into_values() {
-            endpoint.close().await;
-        }
-        self.main.close().await;
+    /// Closes every connection and endpoint. Waits a little for the others to have heard of it, and
+    /// no longer: what remains is done in the background.
+    pub(crate) async fn close(self) {
+        let mut all: Vec<_> = std::mem::take(&mut *self.wires()).into_values().collect();
+        all.push(self.main);
+        let closing = all.into_iter().map(|endpoint| tokio::spawn(async move { endpoint.close().await }));
+        let closing: Vec<_> = closing.collect();
+        let _ = timeout(limits::CLOSE_TIMEOUT, async {
+            for endpoint in closing {
+                let _ = endpoint.await;
+            }
+        })
+        .await;
     }
 
     fn on_wire(&self, scope: u32) -> Option<Endpoint> {

@@ -9,9 +9,9 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Peers, PeerAddr, PeerStatus, TransportId,
-    discovery::{Announcement, Discovery},
+    PeerAddr, PeerStatus, Peers, TransportId,
     connection::Run,
+    discovery::{Announcement, Discovery},
     endpoints::Endpoints,
     switchboard::{Order, Roster, Switchboard},
 };

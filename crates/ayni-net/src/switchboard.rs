@@ -316,7 +316,9 @@ impl Switchboard {
         if self.sessions.get(&id).is_none_or(|session| session.number != number) {
             return;
         }
-        let Some(session) = self.sessions.remove(&id) else { return };
+        let Some(session) = self.sessions.remove(&id) else {
+            return;
+        };
         let seen = connection::remote_address(&session.connection, session.scope).unwrap_or(session.remote);
         let seen = Some(seen).filter(|_| !session.is_stranger());
         self.book.disconnected(&id, reason, seen, Instant::now());
@@ -333,7 +335,8 @@ impl Switchboard {
         let is_chosen = self.book.page(&open.peer).is_some_and(|page| page.is_given());
         let strangers = || self.sessions.values().filter(|session| session.is_stranger());
         let from_there = strangers().filter(|session| session.remote.ip() == open.remote.ip()).count();
-        if is_chosen || (strangers().count() < limits::MAX_STRANGERS && from_there < limits::MAX_STRANGERS_PER_ADDRESS) {
+        if is_chosen || (strangers().count() < limits::MAX_STRANGERS && from_there < limits::MAX_STRANGERS_PER_ADDRESS)
+        {
             return true;
         }
         let crowded_there = from_there >= limits::MAX_STRANGERS_PER_ADDRESS;
@@ -515,8 +518,7 @@ impl Roster {
                 && a.standing == b.standing
                 && since(a) == since(b)
         };
-        self.0.len() == peers.len()
-            && self.0.iter().zip(peers).all(|((id, a), (other, b))| id == other && same(a, b))
+        self.0.len() == peers.len() && self.0.iter().zip(peers).all(|((id, a), (other, b))| id == other && same(a, b))
     }
 
     pub(crate) fn statuses(&self) -> Vec<PeerStatus> {

@@ -130,7 +130,11 @@ fn notify_port(folder: &Path) -> Option<()> {
 
 #[cfg(unix)]
 mod unix {
-    use std::{io, os::unix::{ffi::OsStrExt, net::UnixDatagram}, path::Path};
+    use std::{
+        io,
+        os::unix::{ffi::OsStrExt, net::UnixDatagram},
+        path::Path,
+    };
 
     /// The shortest limit of a socket's path among the Unix systems (104 on macOS and the BSDs), less the final zero.
     const LONGEST: usize = 103;

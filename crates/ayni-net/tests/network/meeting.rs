@@ -91,7 +91,11 @@ async fn a_peer_that_died_and_came_back_replaces_its_dead_channel() {
     let network_b = start(2, &b).await;
     network_b.dial(address);
     until("a heard b again", || a.open().iter().any(|t| t.heard() == b"b again")).await;
-    assert!(matches!(first.closed_because(), Some(CloseReason::Replaced | CloseReason::PeerGone)), "{first:?}", first = first.closed_because());
+    assert!(
+        matches!(first.closed_because(), Some(CloseReason::Replaced | CloseReason::PeerGone)),
+        "{first:?}",
+        first = first.closed_because()
+    );
     tokio::join!(network_a.shutdown(), network_b.shutdown());
 }
 
@@ -138,7 +142,10 @@ async fn a_peer_at_a_wrong_address_is_shown_waiting_and_can_be_forgotten() {
     let mut changes = network.changes();
     network.dial(peer);
     until("the dial failed", || {
-        network.peers().iter().any(|p| matches!(&p.state, PeerState::Waiting { because, .. } if because.contains("answer")))
+        network
+            .peers()
+            .iter()
+            .any(|p| matches!(&p.state, PeerState::Waiting { because, .. } if because.contains("answer")))
     })
     .await;
     assert!(changes.changed().await);
@@ -146,6 +153,20 @@ async fn a_peer_at_a_wrong_address_is_shown_waiting_and_can_be_forgotten() {
     until("it is forgotten", || network.peers().is_empty()).await;
     network.shutdown().await;
     while changes.changed().await {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_dropped_ends_as_one_that_is_shut_down() {
+    let (a, b) = (Table::greeting("from a"), Table::greeting("from b"));
+    let (network_a, network_b) = (start(1, &a).await, start(2, &b).await);
+    network_a.dial(network_b.addresses()[0]);
+    tokio::join!(a.one(), b.one());
+    let mut changes = network_a.changes();
+    drop(network_a);
+    while changes.changed().await {}
+    assert_eq!(a.all()[0].closed_because(), Some(CloseReason::Shutdown));
+    until("b saw a go", || b.all()[0].closed_because() == Some(CloseReason::PeerGone)).await;
+    network_b.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,7 +239,10 @@ impl Link for FlowPeers {
             std::thread::sleep(Duration::from_millis(5));
         }
         let before = self.0.received.fetch_add(bytes.len(), Ordering::SeqCst);
-        assert!(bytes.iter().enumerate().all(|(i, byte)| *byte == pattern(before + i)), "the bytes are those that were sent");
+        assert!(
+            bytes.iter().enumerate().all(|(i, byte)| *byte == pattern(before + i)),
+            "the bytes are those that were sent"
+        );
         Ok(())
     }
 
@@ -273,7 +297,11 @@ async fn a_hundred_megabytes_each_way_pass_in_bounded_memory() {
     until("all has passed", || a.received() == FLOW && b.received() == FLOW).await;
     let took = started.elapsed();
     let grew = peak_memory() - before;
-    println!("both ways at once: {:.0} MB/s each way; memory grew by {} KiB", FLOW as f64 / 1e6 / took.as_secs_f64(), grew >> 10);
+    println!(
+        "both ways at once: {:.0} MB/s each way; memory grew by {} KiB",
+        FLOW as f64 / 1e6 / took.as_secs_f64(),
+        grew >> 10
+    );
     assert!(grew < 40 << 20, "memory grew by {} MiB", grew >> 20);
     tokio::join!(network_a.shutdown(), network_b.shutdown());
 }
