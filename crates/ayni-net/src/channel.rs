@@ -55,7 +55,8 @@ pub(crate) async fn run(open: Open, mut setting: Setting) -> CloseReason {
             reason
         }
     };
-    debug!(%reason, "channel closed");
+    let path = connection.paths().iter().next().map(|path| path.stats());
+    debug!(%reason, sent = ?connection.stats().udp_tx, path = ?path, "channel closed");
     reason
 }
 

@@ -289,10 +289,7 @@ pub(crate) fn present(store: &Snapshot<'_>, row: CollectionRow) -> Result<u64, S
 }
 
 /// A digest over all documents of some collections, deleted ones and conflicts included.
-pub(crate) fn digest(
-    store: &Snapshot<'_>,
-    collections: &BTreeMap<String, CollectionRow>,
-) -> Result<Hash, Error> {
+pub(crate) fn digest(store: &Snapshot<'_>, collections: &BTreeMap<String, CollectionRow>) -> Result<Hash, Error> {
     let mut hasher = blake3::Hasher::new_derive_key("ayni v1 documents digest");
     for (name, row) in collections {
         // Read as they lie on disk, and put in order by their hashes: in the order of their ids it would cost several

@@ -53,6 +53,8 @@ enum Place {
     Forks(BranchRow, Segment),
     /// Nothing here comes before it.
     Nowhere,
+    /// The log has as many branches as are taken.
+    TooMany,
 }
 
 /// Takes in segments, in the order in which they came.
@@ -104,6 +106,7 @@ fn take_control(
     let (row, segment) = match place(tx, state, segment)? {
         Place::Held => return Ok(Ok(())),
         Place::Nowhere => return Ok(Err(Refusal::UnknownBase)),
+        Place::TooMany => return Ok(Err(Refusal::Unwanted)),
         Place::Continues(row, segment) => (Some((row, false)), segment),
         Place::Forks(row, segment) => (Some((row, true)), segment),
         Place::Begins(segment) => (None, segment),
@@ -167,6 +170,7 @@ fn take_data(
     let (row, forks, segment) = match place(tx, state, segment)? {
         Place::Held => return Ok(Ok(())),
         Place::Nowhere => return Ok(Err(Refusal::UnknownBase)),
+        Place::TooMany => return Ok(Err(Refusal::Unwanted)),
         Place::Continues(row, segment) => (Some(row), false, segment),
         Place::Forks(row, segment) => (Some(row), true, segment),
         Place::Begins(segment) => (None, false, segment),
@@ -239,7 +243,7 @@ fn place(tx: &Write<'_>, state: &State, mut segment: Segment) -> Result<Place, E
         return Ok(Place::Continues(branch.row, segment));
     }
     if branches.len() >= limits::BRANCHES_PER_LOG {
-        return Ok(Place::Nowhere);
+        return Ok(Place::TooMany);
     }
     Ok(Place::Forks(branch.row, segment))
 }
