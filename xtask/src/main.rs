@@ -1,2 +1,86 @@
-//! x
-fn main() {}
+//! The project's own chores, run as `cargo xtask …`.
+//!
+//! `test` proves everything that is proved by machine, in the order in which failures are cheapest to find; `bench`
+//! measures. CI runs the same `test` (`.ci/run`), so that what is green here is green there.
+
+mod house;
+mod machine;
+mod run;
+mod steps;
+mod wasm;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+The project's own chores.
+
+Usage:
+  cargo xtask test [--only STEP]... [--strict] [--list]
+  cargo xtask bench [--quick] [--json FILE]
+
+test    Everything that proves the project: formatting, lints, documentation, the house rules, all tests.
+        Installs what is missing (Debian packages when root) or says what to install.
+          --only STEP   run this step alone (may be repeated)
+          --strict      a step that cannot run here is a failure, as in CI
+          --list        the steps and what each does
+bench   Speed, beside baselines measured in the same run, as a table.
+          --quick       a fifth of the records, one run of each
+          --json FILE   the rows as JSON too ('-': only those, on standard output)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match chore(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\n{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chore(arguments: &[String]) -> Result<()> {
+    let Some((chore, rest)) = arguments.split_first() else {
+        print!("{USAGE}");
+        return Ok(());
+    };
+    match chore.as_str() {
+        "test" => test(rest),
+        "bench" => bench(rest),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => bail!("there is no chore '{other}'\n\n{USAGE}"),
+    }
+}
+
+fn test(arguments: &[String]) -> Result<()> {
+    let mut plan = steps::Plan::default();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "--strict" => plan.strict = true,
+            "--list" => {
+                steps::list();
+                return Ok(());
+            }
+            "--only" => match rest.next() {
+                Some(step) => plan.only.push(step.clone()),
+                None => bail!("--only wants the name of a step; `cargo xtask test --list` shows them"),
+            },
+            other => bail!("`cargo xtask test` knows no '{other}'\n\n{USAGE}"),
+        }
+    }
+    steps::run(&plan)
+}
+
+/// Hands over to the crate `ayni-bench`, built as people would run it.
+fn bench(arguments: &[String]) -> Result<()> {
+    let mut command = run::cargo(&["run", "--release", "--quiet", "--package", "ayni-bench", "--"]);
+    for argument in arguments {
+        command = command.arg(argument);
+    }
+    command.run()
+}

@@ -63,7 +63,10 @@ pub(crate) async fn run(open: Open, mut setting: Setting) -> CloseReason {
 }
 
 async fn introduce(open: &Open, setting: &Setting, wake: &Arc<Notify>) -> Option<Arc<dyn Link>> {
-    let info = LinkInfo { peer: open.peer, own: setting.own, initiator: open.initiator, remote: open.remote };
+    let mut binding = [0; 32];
+    open.connection.export_keying_material(&mut binding, b"ayni v1 channel", b"").ok()?;
+    let Open { peer, initiator, remote, .. } = *open;
+    let info = LinkInfo { peer, own: setting.own, initiator, binding, remote };
     let wake = wake.clone();
     let waker = Waker::new(move || wake.notify_one());
     let peers = setting.peers.clone();
@@ -169,7 +172,11 @@ async fn write(connection: &Connection, desk: &Desk, wake: &Notify, send: &mut S
     loop {
         match desk.ask(|link| link.outgoing(limits::CHUNK).ok_or_else(|| link.finished())).await? {
             Ok(bytes) => send.write_all(&bytes).await.map_err(|_| ended(connection))?,
-            Err(false) => wake.notified().await,
+            Err(false) => {
+                if timeout(limits::TICK, wake.notified()).await.is_err() {
+                    desk.ask(|link| link.tick()).await?;
+                }
+            }
             Err(true) => {
                 let _ = send.finish();
                 return send.stopped().await.map(|_| ()).map_err(|_| ended(connection));

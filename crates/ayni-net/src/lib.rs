@@ -3,6 +3,7 @@
 //! A [`Network`] finds peers on every interface of the machine (by mDNS, with or without a default
 //! route), dials them and those whose addresses were given by hand, accepts those that dial it, and
 //! hands the database one byte channel per peer: a [`Link`]. What the bytes mean is not known here.
+//! [`Network::serve`] does it all for a [`Database`](ayni::Database).
 //!
 //! The transport is QUIC (crate `iroh`), with no relay and no DNS. A peer's [`TransportId`] is an
 //! Ed25519 public key that the QUIC handshake proves; which *device* stands behind it is proved
@@ -26,6 +27,7 @@ mod endpoints;
 pub mod limits;
 mod link;
 mod network;
+mod serve;
 mod status;
 mod switchboard;
 pub mod wake;

@@ -67,6 +67,8 @@ pub const CHUNK: usize = 256 << 10;
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often a silent connection shows that it lives.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(4);
+/// How often a link that has nothing to send is told that time has passed.
+pub const TICK: Duration = Duration::from_millis(200);
 /// Time for the last bytes to be acknowledged when a channel ends.
 pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time to wait, when the network ends, until the peers have heard of it.

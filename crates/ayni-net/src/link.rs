@@ -37,6 +37,9 @@ pub trait Link: Send + Sync + 'static {
     /// strangers are too many the oldest are let go. Must not block.
     fn admitted(&self) -> bool;
 
+    /// Time has passed: called every [`TICK`](crate::limits::TICK) while there is nothing to send.
+    fn tick(&self) {}
+
     /// The channel has ended, for this reason. Called once.
     fn closed(&self, reason: &CloseReason);
 }
@@ -50,6 +53,8 @@ pub struct LinkInfo {
     pub own: TransportId,
     /// We dialed. Of the two sides exactly one is the initiator.
     pub initiator: bool,
+    /// 32 bytes that both sides have alike and no other channel has: exported from the TLS session (RFC 5705).
+    pub binding: [u8; 32],
     /// Where the peer is now, for display; it may move while the channel stands.
     pub remote: SocketAddr,
 }

@@ -1,0 +1,120 @@
+//! Edits from whole values: the fewest operations that turn what is shown into something else.
+
+use std::collections::BTreeMap;
+
+use crate::document::Document;
+use crate::operation::{Kind, Operation, SetKind};
+use crate::path::{Path, PathError};
+use crate::state::Values;
+use crate::value::{Map, Value};
+
+/// The operations, all of kind `latest`, that turn the fields `shown` into `new`: one for each leaf that differs. Fields
+/// that are equal are left alone, so that concurrent edits of them stand.
+///
+/// # Errors
+/// If a name is too long, or names are nested too deep.
+pub fn diff(shown: &Map, new: &Map) -> Result<Vec<Operation>, PathError> {
+    Document::default().differences(shown, new, &|_| Kind::Latest)
+}
+
+impl Document {
+    /// The operations that make this document show `new`, with regard to the merge kind of each path: a counter is added
+    /// to, the elements of a set are inserted and removed. Lists and texts are set whole.
+    ///
+    /// # Errors
+    /// If a name is too long, or names are nested too deep.
+    pub fn edit_to(&self, new: &Map, kind: &dyn Fn(&[&str]) -> Kind) -> Result<Vec<Operation>, PathError> {
+        self.differences(&self.shown(), new, kind)
+    }
+
+    fn differences(&self, old: &Map, new: &Map, kind: &dyn Fn(&[&str]) -> Kind) -> Result<Vec<Operation>, PathError> {
+        let mut differences = Differences { document: self, kind, found: Vec::new() };
+        differences.maps(&mut Vec::new(), old, new)?;
+        Ok(differences.found)
+    }
+}
+
+static NOTHING: Map = Map::new();
+
+struct Differences<'a> {
+    document: &'a Document,
+    kind: &'a dyn Fn(&[&str]) -> Kind,
+    found: Vec<Operation>,
+}
+
+impl Differences<'_> {
+    fn maps<'a>(&mut self, path: &mut Vec<&'a str>, old: &'a Map, new: &'a Map) -> Result<(), PathError> {
+        for name in old.keys().filter(|name| !new.contains_key(*name)) {
+            path.push(name);
+            self.found.push(Operation::Unset { path: Path::new(path.iter().copied())? });
+            path.pop();
+        }
+        for (name, value) in new {
+            path.push(name);
+            match (old.get(name), value) {
+                (Some(old), new) if old == new => {}
+                // An empty map is set over as a whole: fields may stand below it that are not shown.
+                (Some(Value::Map(old)), Value::Map(new)) if !old.is_empty() && !new.is_empty() => {
+                    self.maps(path, old, new)?;
+                }
+                (None, Value::Map(new)) if !new.is_empty() => self.maps(path, &NOTHING, new)?,
+                (old, new) => self.leaf(path, old, new)?,
+            }
+            path.pop();
+        }
+        Ok(())
+    }
+
+    fn leaf(&mut self, names: &[&str], old: Option<&Value>, new: &Value) -> Result<(), PathError> {
+        let path = Path::new(names.iter().copied())?;
+        let operation = match ((self.kind)(names), old, new) {
+            // What stands there without being shown must not be added to.
+            (Kind::Counter, None, Value::Int(new)) if self.document.root.at(names).is_none() => {
+                Operation::Add { path, amount: *new }
+            }
+            (Kind::Counter, Some(Value::Int(old)), Value::Int(new)) => match new.checked_sub(*old) {
+                Some(amount) => Operation::Add { path, amount },
+                None => Operation::set_at(path, Value::Int(*new)),
+            },
+            (Kind::Set, _, Value::List(new)) if !new.is_empty() || self.has_set(names) => {
+                self.elements(names, &path, new);
+                return Ok(());
+            }
+            (kind, _, new) => Operation::Set { path, kind: set_kind(kind), value: new.clone() },
+        };
+        self.found.push(operation);
+        Ok(())
+    }
+
+    fn has_set(&self, names: &[&str]) -> bool {
+        self.document.root.at(names).is_some_and(|node| node.elements().is_some())
+    }
+
+    /// Inserts and removes elements; where something else stands, that goes first.
+    fn elements(&mut self, names: &[&str], path: &Path, new: &[Value]) {
+        let node = self.document.root.at(names);
+        let alone = node.is_none_or(|node| matches!(node.values, Values::None) && node.children.is_empty());
+        if !alone {
+            self.found.push(Operation::Unset { path: path.clone() });
+        }
+        let nothing = BTreeMap::new();
+        let set = node.filter(|_| alone).and_then(|node| node.elements());
+        let old = set.map_or(&nothing, |set| &set.present);
+        let new: BTreeMap<_, _> = new.iter().map(|element| (element.to_bytes(), element.clone())).collect();
+        for (_, element) in old.iter().filter(|(bytes, _)| !new.contains_key(*bytes)) {
+            self.found.push(Operation::Remove { path: path.clone(), element: element.clone() });
+        }
+        for (_, element) in new.into_iter().filter(|(bytes, _)| !old.contains_key(bytes)) {
+            self.found.push(Operation::Insert { path: path.clone(), element });
+        }
+    }
+}
+
+fn set_kind(kind: Kind) -> SetKind {
+    match kind {
+        Kind::First => SetKind::First,
+        Kind::Min => SetKind::Min,
+        Kind::Max => SetKind::Max,
+        Kind::Latest | Kind::Counter | Kind::Set | Kind::List | Kind::Text => SetKind::Latest,
+    }
+}

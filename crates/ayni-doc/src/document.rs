@@ -1,0 +1,260 @@
+//! Documents: what all changes together make.
+
+use ayni_log::codec::{DecodeError, Reader, Writer};
+
+use crate::DEPTH;
+use crate::change::Change;
+use crate::conflict::Conflict;
+use crate::operation::Operation;
+use crate::path::Path;
+use crate::state::{Gathered, Node, Sum, Values};
+use crate::value::{Map, Value};
+use crate::value_codec::tag;
+use crate::version::{EntryKey, Version};
+
+/// The version of the body that this program writes.
+pub(crate) const VERSION: u8 = 1;
+pub(crate) const PRESENT: u8 = 0x01;
+pub(crate) const CONTESTED: u8 = 0x02;
+
+/// A document as it stands after the changes that are here. Made by [`crate::merge`], or from the empty default by
+/// [`Document::advance`].
+///
+/// Devices that have the same changes have equal bodies ([`Document::encode`]), byte for byte. The heads are named by local
+/// keys and stand apart.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Document {
+    pub(crate) heads: Vec<EntryKey>,
+    pub(crate) present: bool,
+    pub(crate) contested: bool,
+    pub(crate) root: Node,
+}
+
+impl Document {
+    /// The versions with effect that no other version with effect has seen, in ascending order: the parents of the next
+    /// change. A version without effect is never one.
+    pub fn heads(&self) -> &[EntryKey] {
+        &self.heads
+    }
+
+    /// Whether it exists: some edit has not been seen by any deletion. The fields of a deleted document are still here.
+    pub fn is_present(&self) -> bool {
+        self.present
+    }
+
+    /// Whether any field has a conflict.
+    pub fn has_conflicts(&self) -> bool {
+        self.contested
+    }
+
+    /// The value shown at a path; `None` where nothing stands.
+    pub fn get<S: AsRef<str>>(&self, path: &[S]) -> Option<Value> {
+        self.root.get(path)
+    }
+
+    /// All fields that are shown; of a deleted document those that it would show.
+    pub fn shown(&self) -> Map {
+        self.root.shown_map().unwrap_or_default()
+    }
+
+    /// All fields that are shown, as JSON; see [`Value::to_json`].
+    pub fn to_json(&self) -> serde_json::Value {
+        let fields = self.shown().into_iter().map(|(name, value)| (name, value.to_json()));
+        serde_json::Value::Object(fields.collect())
+    }
+
+    /// The fields in conflict, in order of path.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        let mut found = Vec::new();
+        if self.contested {
+            self.root.conflicts(&mut Vec::new(), &mut found);
+        }
+        found
+    }
+
+    /// Takes in a version that has seen all before it (its parents are the heads), or one without effect: the common case,
+    /// which needs no graph. The result is what [`crate::merge`] makes of all versions.
+    ///
+    /// Returns `false`, and leaves the document as it was, where the version is concurrent to another: then the document
+    /// must be merged from nothing.
+    pub fn advance(&mut self, version: &Version) -> bool {
+        let Some(change) = &version.change else { return true };
+        if !self.are_heads(&version.parents) {
+            return false;
+        }
+        match change {
+            Change::Delete => self.present = false,
+            Change::Edit(operations) => {
+                operations.iter().for_each(|operation| self.root.apply(operation));
+                if self.contested {
+                    self.contested = self.root.settle(false);
+                }
+                self.present = true;
+            }
+        }
+        self.heads.clear();
+        self.heads.push(version.key);
+        true
+    }
+
+    /// The body: everything but the heads. Equal documents have equal bodies.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::with_capacity(256);
+        out.byte(VERSION);
+        out.byte(if self.present { PRESENT } else { 0 } | if self.contested { CONTESTED } else { 0 });
+        self.root.encode(&mut out);
+        out.into_vec()
+    }
+
+    /// The heads as bytes.
+    pub fn encode_heads(&self) -> Vec<u8> {
+        let mut out = Writer::with_capacity(9);
+        for EntryKey(key) in &self.heads {
+            out.signed(*key);
+        }
+        out.into_vec()
+    }
+
+    /// Reads what [`Document::encode`] and [`Document::encode_heads`] wrote.
+    ///
+    /// # Errors
+    /// If the bytes are damaged; [`DecodeError::Version`] for a body of another version, which is merged anew from the log.
+    pub fn decode(body: &[u8], heads: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(body);
+        let flags = read_lead(&mut input)?;
+        let children = Node::decode_children(&mut input, DEPTH)?;
+        input.finish()?;
+        let root = Node { children, ..Node::default() };
+        let contested = flags & CONTESTED != 0;
+        if contested != root.is_contested() {
+            return Err(DecodeError::NotCanonical("flags of a document"));
+        }
+        Ok(Self { heads: decode_heads(heads)?, present: flags & PRESENT != 0, contested, root })
+    }
+
+    /// Reads what [`Document::encode`] wrote, with the heads as the store names them, in any order.
+    ///
+    /// # Errors
+    /// As [`Document::decode`].
+    pub fn from_parts(body: &[u8], mut heads: Vec<EntryKey>) -> Result<Self, DecodeError> {
+        heads.sort_unstable();
+        heads.dedup();
+        Ok(Self { heads, ..Self::decode(body, &[])? })
+    }
+
+    fn are_heads(&self, parents: &[EntryKey]) -> bool {
+        if self.heads.len() < 2 {
+            return self.heads == parents;
+        }
+        let mut sorted = parents.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        self.heads == sorted
+    }
+}
+
+/// Reads version and flags, and the tag of the map that follows.
+pub(crate) fn read_lead(input: &mut Reader<'_>) -> Result<u8, DecodeError> {
+    match input.byte()? {
+        VERSION => {}
+        version => return Err(DecodeError::Version { what: "document body", version }),
+    }
+    let flags = input.byte()?;
+    if flags & !(PRESENT | CONTESTED) != 0 || input.byte()? != tag::MAP {
+        return Err(DecodeError::Invalid("document body"));
+    }
+    Ok(flags)
+}
+
+fn decode_heads(bytes: &[u8]) -> Result<Vec<EntryKey>, DecodeError> {
+    let mut input = Reader::new(bytes);
+    let mut heads = Vec::with_capacity(1);
+    while !input.is_empty() {
+        heads.push(EntryKey(input.signed()?));
+    }
+    if !heads.is_sorted_by(|a, b| a < b) {
+        return Err(DecodeError::NotCanonical("order of heads"));
+    }
+    Ok(heads)
+}
+
+/// Operations that have seen everything that stands in the tree: they replace all that they overlap, save what they add to.
+impl Node {
+    fn apply(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Set { path, value, .. } => self.replace(path.names(), Some(value)),
+            Operation::Unset { path } => self.replace(path.names(), None),
+            Operation::Add { path, amount } => self.cleared_to(path).add(*amount),
+            Operation::Insert { path, element } => self.cleared_to(path).put_element(element, true),
+            Operation::Remove { path, element } => self.cleared_to(path).put_element(element, false),
+            Operation::List { .. } | Operation::Text { .. } => {}
+        }
+    }
+
+    fn replace(&mut self, names: &[Box<str>], value: Option<&Value>) {
+        let Some((name, rest)) = names.split_first() else { return };
+        if rest.is_empty() {
+            match (value, self.children.get_mut(name)) {
+                (Some(value), Some(node)) => *node = Self::from_value(value),
+                (Some(value), None) => drop(self.children.insert(name.clone(), Self::from_value(value))),
+                (None, _) => drop(self.children.remove(name)),
+            }
+            return;
+        }
+        let child = match (value, self.children.get_mut(name)) {
+            (_, Some(child)) => child,
+            (Some(_), None) => self.children.entry(name.clone()).or_default(),
+            (None, None) => return,
+        };
+        child.clear_own();
+        child.replace(rest, value);
+        if child.is_empty() {
+            self.children.remove(name);
+        }
+    }
+
+    /// The node at a path, made if need be, with nothing left that stands above it.
+    fn cleared_to(&mut self, path: &Path) -> &mut Self {
+        path.names().iter().fold(self, |node, name| {
+            node.clear_own();
+            node.children.entry(name.clone()).or_default()
+        })
+    }
+
+    fn clear_own(&mut self) {
+        self.values = Values::None;
+        self.gathered = None;
+    }
+
+    fn add(&mut self, amount: i64) {
+        self.children.clear();
+        match &mut self.values {
+            Values::Stamped(candidates) => {
+                candidates.retain(|one| one.value.as_ref().is_some_and(|value| value.as_int().is_some()));
+                if candidates.is_empty() {
+                    self.values = Values::None;
+                }
+            }
+            Values::Plain(Value::Int(_)) | Values::None => {}
+            Values::Plain(_) => self.values = Values::None,
+        }
+        let gathered = self.gathered.get_or_insert_default();
+        let total = gathered.sum.as_ref().map_or(0, |sum| sum.total).saturating_add(i128::from(amount));
+        **gathered = Gathered { sum: Some(Sum { total, stamp: None }), elements: None };
+    }
+
+    fn put_element(&mut self, element: &Value, insert: bool) {
+        self.children.clear();
+        self.values = Values::None;
+        let gathered = self.gathered.get_or_insert_default();
+        gathered.sum = None;
+        let elements = gathered.elements.get_or_insert_default();
+        elements.stamp = None;
+        let bytes = element.to_bytes();
+        if insert {
+            elements.present.insert(bytes, element.clone());
+        } else {
+            elements.present.remove(&bytes);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Reading parts of a stored document without decoding the rest: for scans and indexes.
+
+use ayni_log::codec::{DecodeError, Reader};
+use ayni_log::limits;
+
+use crate::DEPTH;
+use crate::document::{CONTESTED, PRESENT, read_lead};
+use crate::state::Node;
+use crate::value::Value;
+use crate::value_codec::{deeper, tag};
+
+/// Whether the document with this body exists (is not deleted).
+///
+/// # Errors
+/// If the body is damaged or of another version.
+pub fn is_present(body: &[u8]) -> Result<bool, DecodeError> {
+    Ok(read_lead(&mut Reader::new(body))? & PRESENT != 0)
+}
+
+/// Whether the document with this body has conflicts.
+///
+/// # Errors
+/// If the body is damaged or of another version.
+pub fn has_conflicts(body: &[u8]) -> Result<bool, DecodeError> {
+    Ok(read_lead(&mut Reader::new(body))? & CONTESTED != 0)
+}
+
+/// The value shown at a path: what [`crate::Document::get`] gives for the decoded document.
+///
+/// # Errors
+/// If the body is damaged, as far as it had to be read, or of another version.
+pub fn get<S: AsRef<str>>(body: &[u8], path: &[S]) -> Result<Option<Value>, DecodeError> {
+    let mut input = Reader::new(body);
+    read_lead(&mut input)?;
+    find(&mut input, path, DEPTH)
+}
+
+/// The values shown at several paths, in their order.
+///
+/// # Errors
+/// If the body is damaged, as far as it had to be read, or of another version.
+pub fn project<S: AsRef<str>, P: AsRef<[S]>>(body: &[u8], paths: &[P]) -> Result<Vec<Option<Value>>, DecodeError> {
+    paths.iter().map(|path| get(body, path.as_ref())).collect()
+}
+
+/// Finds the value at a path in the map whose members come next.
+fn find<S: AsRef<str>>(input: &mut Reader<'_>, path: &[S], depth: usize) -> Result<Option<Value>, DecodeError> {
+    let Some((wanted, rest)) = path.split_first() else {
+        let children = Node::decode_children(input, depth)?;
+        return Ok(Node { children, ..Node::default() }.shown());
+    };
+    let count = input.count("fields in a map", input.remaining())?;
+    let inner = if count > 0 { deeper(depth)? } else { depth };
+    for _ in 0..count {
+        let name = input.bytes("field name", limits::NAME_BYTES)?;
+        if name == wanted.as_ref().as_bytes() {
+            return match input.rest().first() {
+                Some(&tag::MAP) if !rest.is_empty() => {
+                    input.byte()?;
+                    find(input, rest, inner)
+                }
+                _ => Ok(Node::decode(input, inner)?.get(rest)),
+            };
+        }
+        if name > wanted.as_ref().as_bytes() {
+            return Ok(None);
+        }
+        skip(input, inner)?;
+    }
+    Ok(None)
+}
+
+/// Moves past a node.
+fn skip(input: &mut Reader<'_>, depth: usize) -> Result<(), DecodeError> {
+    match input.rest().first() {
+        Some(&tag::CONTESTED) => Node::decode(input, depth).map(drop),
+        Some(&tag::MAP) => {
+            input.byte()?;
+            let count = input.count("fields in a map", input.remaining())?;
+            let inner = if count > 0 { deeper(depth)? } else { depth };
+            for _ in 0..count {
+                input.bytes("field name", limits::NAME_BYTES)?;
+                skip(input, inner)?;
+            }
+            Ok(())
+        }
+        _ => Value::skip(input, depth),
+    }
+}

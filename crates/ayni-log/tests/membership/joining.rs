@@ -1,0 +1,101 @@
+//! From a ticket to an admission.
+
+use ayni_log::membership::{ControlBody, JoinRequest, RequestError, Role, Ticket, admit, grant, invite, open_name};
+use ayni_log::sign::DeviceSecret;
+
+use crate::world::{FOUNDER, World, device_secret};
+
+fn invited(role: Role, expires: Option<i64>, uses: u32) -> (World, Ticket) {
+    let mut world = World::new();
+    let ticket =
+        Ticket { project: world.project, inviter: world.id(FOUNDER), secret: [3; 16], role, addresses: vec![] };
+    let body = invite(world.project, &ticket.secret, role, expires, uses);
+    world.act(FOUNDER, vec![ControlBody::Invite(body)]);
+    (world, ticket)
+}
+
+fn let_in(world: &mut World, by: usize, request: &JoinRequest, now: i64) -> Result<(), RequestError> {
+    let state = world.devices[by].view.check_request(request, now)?;
+    let body = admit(request, &state, &world.naming).unwrap();
+    let keys = grant(&world.ring(FOUNDER), request.device, &request.exchange, body.role, &[4; 32]).unwrap();
+    world.act(by, vec![ControlBody::Admit(body), ControlBody::Grant(keys)]);
+    Ok(())
+}
+
+#[test]
+fn a_ticket_lets_a_device_in_by_any_coordinator_with_the_role_and_keys_it_promised() {
+    let (mut world, ticket) = invited(Role::Member, Some(1_000), 1);
+    let other = world.admit(FOUNDER, Role::Coordinator);
+    let joiner = world.add_device();
+    let read: Ticket = ticket.to_string().parse().unwrap();
+    let request = JoinRequest::new(&read, &world.devices[joiner].secret, "Ana's phone");
+    let request = JoinRequest::decode(&request.encode()).unwrap();
+    let_in(&mut world, other, &request, 1_000).unwrap();
+    world.tell_everyone();
+    let view = &world.devices[joiner].view;
+    let member = view.members().into_iter().find(|member| member.device == request.device).unwrap();
+    assert_eq!((member.role, member.admitted_by), (Role::Member, Some(world.id(other))));
+    let ring = world.ring(joiner);
+    assert!(ring.set_key(&view.epoch_heads()).is_some());
+    let name = open_name(ring.naming_key().unwrap(), &request.device.0, &member.name);
+    assert_eq!(name.as_deref(), Ok("Ana's phone"));
+}
+
+#[test]
+fn a_ticket_is_good_for_its_uses_and_its_time() {
+    let (mut world, ticket) = invited(Role::Reader, Some(1_000), 1);
+    let (first, second) = (device_secret(20), device_secret(21));
+    let early = JoinRequest::new(&ticket, &first, "one");
+    let late = JoinRequest::new(&ticket, &second, "two");
+    assert_eq!(let_in(&mut world, FOUNDER, &early, 1_001), Err(RequestError::Expired));
+    let_in(&mut world, FOUNDER, &early, 999).unwrap();
+    assert_eq!(let_in(&mut world, FOUNDER, &early, 999), Err(RequestError::AlreadyMember));
+    assert_eq!(let_in(&mut world, FOUNDER, &late, 999), Err(RequestError::UsedUp));
+}
+
+#[test]
+fn a_request_needs_the_tickets_secret_and_the_devices_own_signature() {
+    let (mut world, ticket) = invited(Role::Member, None, 10);
+    let device = device_secret(20);
+    let good = JoinRequest::new(&ticket, &device, "one");
+    let guessed = Ticket { secret: [0; 16], ..ticket.clone() };
+    let unknown = JoinRequest::new(&guessed, &device, "one");
+    assert_eq!(let_in(&mut world, FOUNDER, &unknown, 0), Err(RequestError::UnknownInvite));
+    let pretending = JoinRequest { invite: ticket.key().id(), ..unknown };
+    let renamed = JoinRequest { name: "another".into(), ..good.clone() };
+    let stolen = JoinRequest { device: device_secret(21).id(), ..good.clone() };
+    let weak = JoinRequest { exchange: ayni_log::ids::ExchangeKey([0; 32]), ..good.clone() };
+    for forged in [pretending, renamed, stolen, weak] {
+        assert_eq!(let_in(&mut world, FOUNDER, &forged, 0), Err(RequestError::NotGenuine));
+    }
+    let_in(&mut world, FOUNDER, &good, 0).unwrap();
+}
+
+#[test]
+fn an_invite_of_a_removed_coordinator_lets_nobody_in_and_a_ticket_brings_nobody_back() {
+    let (mut world, ticket) = invited(Role::Member, None, 10);
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    world.tell_everyone();
+    world.remove(FOUNDER, ana);
+    let body = invite(world.project, &[8; 16], Role::Coordinator, None, 10);
+    world.act(ana, vec![ControlBody::Invite(body)]);
+    let hers = Ticket { secret: [8; 16], inviter: world.id(ana), ..ticket.clone() };
+    world.tell_everyone();
+    let request = JoinRequest::new(&hers, &device_secret(20), "a friend");
+    assert_eq!(let_in(&mut world, FOUNDER, &request, 0), Err(RequestError::UnknownInvite));
+    let request = JoinRequest::new(&ticket, &world.devices[ana].secret, "me again");
+    assert_eq!(let_in(&mut world, FOUNDER, &request, 0), Err(RequestError::Removed));
+}
+
+#[test]
+fn an_admission_that_forges_a_consent_admits_nobody() {
+    let (mut world, ticket) = invited(Role::Member, None, 10);
+    let request = JoinRequest::new(&ticket, &device_secret(20), "one");
+    let state = world.devices[FOUNDER].view.check_request(&request, 0).unwrap();
+    let mut body = admit(&request, &state, &world.naming).unwrap();
+    body.device = DeviceSecret::from_seed(&[99; 32]).id();
+    let device = body.device;
+    world.act(FOUNDER, vec![ControlBody::Admit(body)]);
+    assert_eq!(world.everything().role(device), None);
+    assert!(world.everything().admitted(device).is_none());
+}

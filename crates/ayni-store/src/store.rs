@@ -1,0 +1,235 @@
+//! The store: one writer, many readers, each transaction durable when it returns.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use crate::error::{OpenError, StoreError};
+use crate::folder::{Folder, NewLock, Random};
+use crate::instance::{Continuity, Hint, Inside, Outside};
+use crate::key::DatabaseKey;
+use crate::schema::{self, Options, Purpose};
+use crate::{Snapshot, Write};
+
+/// An open database. Shared between threads by reference.
+pub struct Store {
+    folder: Folder,
+    key: DatabaseKey,
+    options: Options,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+    watcher: Mutex<Connection>,
+    outside: Outside,
+    instance: Mutex<[u8; 16]>,
+    hint: Mutex<Option<Hint>>,
+}
+
+/// A database that was just opened.
+pub struct Opened {
+    /// The database.
+    pub store: Store,
+    /// Whether it is the one last used here, or a copy or an older state of it.
+    pub continuity: Continuity,
+}
+
+impl Store {
+    /// Makes a database in a folder that has none.
+    ///
+    /// # Errors
+    /// [`OpenError`]; a making that was cut off leaves no database, and can be done again.
+    pub fn create(folder: &Folder, lock: NewLock<'_>, random: &Random, options: Options) -> Result<Self, OpenError> {
+        let key = folder.prepare(lock, random)?;
+        let file = folder.database_file();
+        let beside = file.with_extension("db.new");
+        if let Err(error) = std::fs::remove_file(&beside)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(OpenError::file(beside)(error));
+        }
+        let connection = schema::connect(&beside, &key, &options, Purpose::Create)?;
+        schema::create_tables(&connection)?;
+        write_instance(&connection, random.instance, 1)?;
+        connection.close().map_err(|(_, error)| StoreError::from(error))?;
+        std::fs::rename(&beside, &file).map_err(OpenError::file(&file))?;
+        crate::files::sync_folder_of(&file).map_err(OpenError::file(&file))?;
+        let outside = folder.outside();
+        outside.record(random.instance, 1)?;
+        Self::connect(folder, key, options, outside, random.instance)
+    }
+
+    /// Opens the database in a folder.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is missing, damaged or too new, and what to do.
+    pub fn open(folder: &Folder, key: &DatabaseKey, options: Options) -> Result<Opened, OpenError> {
+        let outside = folder.outside();
+        let _lock = outside.lock(folder.database_name()?)?;
+        let store = Self::connect(folder, key.clone(), options, outside, [0; 16])?;
+        let inside = read_inside(&store.writer())?;
+        *store.instance.lock().unwrap_or_else(PoisonError::into_inner) = inside.instance;
+        let continuity = store.outside.judge(&inside)?;
+        // What is not the same keeps its old instance until the caller has begun a new incarnation and settled: a crash
+        // before that must not make the next opening look like the same.
+        if continuity == Continuity::Same {
+            let counter = inside.counter.saturating_add(1);
+            write_instance(&store.writer(), inside.instance, counter)?;
+            store.outside.record(inside.instance, counter)?;
+        }
+        Ok(Opened { store, continuity })
+    }
+
+    fn connect(
+        folder: &Folder,
+        key: DatabaseKey,
+        options: Options,
+        outside: Outside,
+        instance: [u8; 16],
+    ) -> Result<Self, OpenError> {
+        let file = folder.database_file();
+        let unreadable = |error| match error {
+            // The key was unwrapped and authenticated, so it is the file that is wrong.
+            StoreError::Damaged => OpenError::NotADatabase(file.clone()),
+            error => OpenError::Store(error),
+        };
+        let writer = schema::connect(&file, &key, &options, Purpose::Write).map_err(unreadable)?;
+        schema::check_version(&writer, &file)?;
+        let watcher = schema::connect(&file, &key, &Options { reader_cache: 64, ..options.clone() }, Purpose::Read)?;
+        Ok(Self {
+            folder: folder.clone(),
+            key,
+            options,
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            watcher: Mutex::new(watcher),
+            outside,
+            instance: Mutex::new(instance),
+            hint: Mutex::default(),
+        })
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// The key that it is encrypted with: for [`Folder::relock`].
+    pub fn key(&self) -> &DatabaseKey {
+        &self.key
+    }
+
+    /// Runs `work` in one transaction. When this returns `Ok`, everything that it wrote is on the disk and survives a power
+    /// cut; when it returns an error, or `work` panics, nothing of it was written.
+    ///
+    /// One transaction runs at a time, in all processes together; others wait, up to [`Options::patience`].
+    ///
+    /// # Errors
+    /// Those of `work`, and [`StoreError`] for the beginning and the commit.
+    pub fn write<T, E: From<StoreError>>(&self, work: impl FnOnce(&mut Write<'_>) -> Result<T, E>) -> Result<T, E> {
+        let mut writer = self.writer();
+        let transaction = writer
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(StoreError::from)
+            .map_err(E::from)?;
+        let mut write = Write::new(&transaction);
+        let result = work(&mut write)?;
+        let outcome = write.finish().map_err(E::from)?;
+        transaction.commit().map_err(StoreError::from).map_err(E::from)?;
+        drop(writer);
+        if let Some(instance) = outcome.settled {
+            *self.instance.lock().unwrap_or_else(PoisonError::into_inner) = instance;
+            // If this fails the next opening says `Restored` again, and another incarnation begins: no harm.
+            let _ = self.outside.record(instance, 1);
+        }
+        if let Some(entries) = outcome.own_entries {
+            self.note_entries(entries);
+        }
+        Ok(result)
+    }
+
+    /// Runs `work` on a snapshot: the state after some commit, which no later one changes. Many run at a time, and none
+    /// waits for the writer.
+    ///
+    /// # Errors
+    /// Those of `work`, and [`StoreError`] for the beginning.
+    pub fn read<T, E: From<StoreError>>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T, E>) -> Result<T, E> {
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut reader = match kept {
+            Some(reader) => reader,
+            None => schema::connect(&self.folder.database_file(), &self.key, &self.options, Purpose::Read)?,
+        };
+        let transaction = reader.transaction().map_err(StoreError::from)?;
+        let result = work(&Snapshot::new(&transaction));
+        // Nothing was written, so how the transaction ends cannot matter to the result.
+        let ended = transaction.finish();
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.is_ok() && result.is_ok() && readers.len() < self.options.readers {
+            readers.push(reader);
+        }
+        result
+    }
+
+    /// A number that is another after every commit, of this process or any other. Comparing costs microseconds, so it can
+    /// be asked often.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub fn revision(&self) -> Result<i64, StoreError> {
+        let watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(watcher.pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+
+    /// Moves what the write-ahead log holds into the database, as far as no reader stands in the way.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is lost.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        Ok(self.writer().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    }
+
+    fn note_entries(&self, entries: u64) {
+        let instance = *self.instance.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hint = self.hint.lock().unwrap_or_else(PoisonError::into_inner);
+        if hint.as_ref().is_none_or(|hint| hint.instance != instance) {
+            *hint = self.outside.open_hint(instance);
+        }
+        if let Some(hint) = hint.as_mut() {
+            hint.note(entries);
+        }
+    }
+
+    /// A panic in a transaction rolled it back, so the connection is sound.
+    fn writer(&self) -> MutexGuard<'_, Connection> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const INSTANCE: &str = "instance";
+const OPENINGS: &str = "openings";
+
+/// Writes the instance and its counter in a transaction of its own, or in the one that is open.
+pub(crate) fn write_instance(connection: &Connection, instance: [u8; 16], counter: u64) -> Result<(), StoreError> {
+    let mut set = connection
+        .prepare("INSERT OR REPLACE INTO settings(scope, name, value) SELECT -1, ?1, ?2 UNION ALL SELECT -1, ?3, ?4")?;
+    set.execute(rusqlite::params![INSTANCE, instance.as_slice(), OPENINGS, counter.to_be_bytes().as_slice()])?;
+    Ok(())
+}
+
+fn read_inside(connection: &Connection) -> Result<Inside, StoreError> {
+    let mut get = connection.prepare("SELECT value FROM settings WHERE scope = -1 AND name = ?1")?;
+    let instance: Option<[u8; 16]> = get.query_row([INSTANCE], |row| row.get(0)).optional()?;
+    let counter: Option<[u8; 8]> = get.query_row([OPENINGS], |row| row.get(0)).optional()?;
+    // A database without (they were lost to damage) is no instance that any record speaks of.
+    Ok(Inside {
+        instance: instance.unwrap_or_default(),
+        counter: counter.map_or(0, u64::from_be_bytes),
+        entries: own_entries(connection)?,
+    })
+}
+
+/// How many entries the device's own logs hold, all together.
+pub(crate) fn own_entries(connection: &Connection) -> Result<u64, StoreError> {
+    let mut sum = connection.prepare_cached(
+        "SELECT coalesce(sum(branches.length), 0) FROM logs JOIN branches ON branches.log = logs.row WHERE logs.own = 1",
+    )?;
+    Ok(sum.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs())
+}

@@ -1,0 +1,76 @@
+//! What a transaction is to its caller: a snapshot to read, or a write that can also read.
+//!
+//! Their methods stand with what they are about: [branches](crate::branches), [entries](crate::entries),
+//! [documents](crate::documents), [indexes](crate::index) and [notes](crate::notes).
+
+use std::ops::Deref;
+
+use rusqlite::{CachedStatement, Connection};
+
+use crate::error::StoreError;
+use crate::index::KeyChanges;
+use crate::store;
+
+/// The state of the database after some commit.
+pub struct Snapshot<'c> {
+    connection: &'c Connection,
+}
+
+impl<'c> Snapshot<'c> {
+    pub(crate) fn new(connection: &'c Connection) -> Self {
+        Self { connection }
+    }
+
+    /// The statement for `sql`, made once for each connection.
+    pub(crate) fn statement(&self, sql: &str) -> Result<CachedStatement<'c>, StoreError> {
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+}
+
+/// A write that is under way. It reads what it wrote itself.
+pub struct Write<'c> {
+    snapshot: Snapshot<'c>,
+    pub(crate) key_changes: KeyChanges,
+    /// Whether one of the device's own logs grew.
+    pub(crate) own_grew: bool,
+    settled: Option<[u8; 16]>,
+}
+
+/// What is to be done outside the database once a write is durable.
+pub(crate) struct Outcome {
+    pub(crate) settled: Option<[u8; 16]>,
+    pub(crate) own_entries: Option<u64>,
+}
+
+impl<'c> Deref for Write<'c> {
+    type Target = Snapshot<'c>;
+
+    fn deref(&self) -> &Snapshot<'c> {
+        &self.snapshot
+    }
+}
+
+impl<'c> Write<'c> {
+    pub(crate) fn new(connection: &'c Connection) -> Self {
+        Self { snapshot: Snapshot::new(connection), key_changes: KeyChanges::default(), own_grew: false, settled: None }
+    }
+
+    /// After [`Continuity::Restored`](crate::Continuity::Restored), in the transaction that begins the new incarnation: this
+    /// folder is an instance of its own from now on. `instance` is 16 fresh random bytes.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing of the transaction stands.
+    pub fn settle(&mut self, instance: [u8; 16]) -> Result<(), StoreError> {
+        store::write_instance(self.snapshot.connection, instance, 1)?;
+        self.settled = Some(instance);
+        self.own_grew = true;
+        Ok(())
+    }
+
+    /// Writes what was held back for the end.
+    pub(crate) fn finish(mut self) -> Result<Outcome, StoreError> {
+        self.write_keys()?;
+        let own_entries = if self.own_grew { Some(store::own_entries(self.snapshot.connection)?) } else { None };
+        Ok(Outcome { settled: self.settled, own_entries })
+    }
+}

@@ -1,0 +1,8 @@
+//! What the store promises, tested through its public face, over real files, and over files that fail.
+
+mod damage;
+mod durability;
+mod faulty_vfs;
+mod opening;
+mod support;
+mod writing;

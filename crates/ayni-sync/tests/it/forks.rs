@@ -1,0 +1,107 @@
+//! Logs that were forked, by a device whose folder was copied or restored.
+
+use ayni_log::ids::LogKind;
+use ayni_sync::message::Kind;
+
+use crate::toy::project_id;
+use crate::world::World;
+
+/// Device 0 wrote a log; device 1 holds a branch of it that parts at `at` and goes on for `other` entries.
+fn forked_world(length: usize, at: u64, other: u64) -> World {
+    let mut world = World::new(2);
+    world.write(0, length, "one way");
+    let branch = world.devices[0].forked(project_id(1), at, other, "other way");
+    world.devices[1].plant(project_id(1), branch);
+    world
+}
+
+fn probes(world: &World) -> usize {
+    world.links.iter().flat_map(|link| &link.ends).map(|end| end.count(Kind::Probe)).sum()
+}
+
+#[test]
+fn both_sides_of_a_fork_end_up_everywhere_and_only_what_differs_is_sent() {
+    for at in [0, 1, 3, 4, 6, 30] {
+        for (more, other) in [(1, 1), (1, 9), (9, 1), (5, 5), (0, 3), (40, 2), (2, 40)] {
+            let length = at + more;
+            if length == 0 {
+                continue;
+            }
+            let mut world = forked_world(length as usize, at, other);
+            world.connect(0, 1);
+            world.settle();
+            world.assert_same();
+            world.assert_level();
+            let [a, b] = &world.links[0].ends;
+            assert_eq!(b.entries_arrived(), more, "at {at}, {more} more, {other} on the other side");
+            assert_eq!(a.entries_arrived(), other, "at {at}, {more} more, {other} on the other side");
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_is_simply_ahead_needs_no_probe() {
+    for (here, there) in [(5, 90), (90, 5), (0, 7), (8, 8)] {
+        let mut world = World::new(2);
+        world.write(0, 90, "one way");
+        let whole = world.devices[0].clone();
+        let held = world.devices[0].projects.get_mut(&project_id(1)).unwrap();
+        held.branches.retain(|_, branch| branch.log.kind == LogKind::Control);
+        for (device, length) in [(0, here), (1, there)] {
+            if length > 0 {
+                world.devices[device].plant(project_id(1), whole.forked(project_id(1), length, 0, ""));
+            }
+        }
+        world.connect(0, 1);
+        world.settle();
+        world.assert_same();
+        world.assert_level();
+        assert_eq!(probes(&world), 0, "{here} against {there}");
+    }
+}
+
+#[test]
+fn the_point_where_a_long_log_parts_is_found_in_few_questions() {
+    let mut world = forked_world(20_000, 19_321, 700);
+    world.connect(0, 1);
+    world.settle();
+    world.assert_same();
+    world.assert_level();
+    assert!(probes(&world) <= 8, "{} probes", probes(&world));
+    assert_eq!(world.links[0].ends[0].entries_arrived(), 700);
+    assert_eq!(world.links[0].ends[1].entries_arrived(), 679);
+}
+
+#[test]
+fn several_branches_of_one_log_meet_across_three_devices() {
+    let mut world = World::new(3);
+    world.write(0, 40, "one way");
+    for (device, at, count, text) in [(1, 10, 5, "b"), (1, 20, 50, "c"), (2, 10, 6, "d"), (2, 39, 1, "e")] {
+        let branch = world.devices[0].forked(project_id(1), at, count, text);
+        world.devices[device].plant(project_id(1), branch);
+    }
+    world.connect(0, 1);
+    world.connect(1, 2);
+    world.settle();
+    world.assert_same();
+    world.assert_level();
+    assert_eq!(world.data_entries(0), 40 + 15 + 70 + 16 + 40);
+}
+
+#[test]
+fn a_fork_that_happens_while_the_session_is_open_is_taken_in() {
+    for (ours, theirs) in [(3, 1), (1, 3), (2, 2)] {
+        let mut world = World::new(2);
+        world.write(0, 10, "one way");
+        world.connect(0, 1);
+        world.settle();
+        // Another copy of device 0 gave device 1 a branch, which it now passes on.
+        let branch = world.devices[0].forked(project_id(1), 8, theirs, "copy");
+        let branch = world.devices[1].plant(project_id(1), branch);
+        world.advanced(1, project_id(1), branch, None);
+        world.write(0, ours, "goes on");
+        world.settle();
+        world.assert_same();
+        world.assert_level();
+    }
+}

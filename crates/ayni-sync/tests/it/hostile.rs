@@ -1,0 +1,560 @@
+//! A peer that sends garbage, lies, replays, echoes, forges, interleaves or never finishes: its session ends with a
+//! clear reason or goes on, and nothing else is lost.
+
+use ayni_log::ids::{Hash, LogKind};
+use ayni_sync::message::{Hello, Kind, LogRef, Message, RefusedCode, Summary};
+use ayni_sync::tag::{Side, project_tag, prove_transport};
+use ayni_sync::{Action, CloseCode, Ended, Offer, Reason, Refusal, Replica, Session, limits};
+use proptest::prelude::*;
+
+use crate::toy::{Toy, project_id};
+use crate::world::{World, config, messages, transport};
+
+const NOW: u64 = 1_000;
+
+/// An honest device with a session, and a peer whose every byte the test chooses.
+struct Attack {
+    honest: Toy,
+    peer: Toy,
+    session: Session,
+    heard: Vec<u8>,
+    actions: Vec<Action>,
+    now: u64,
+}
+
+impl Attack {
+    fn new() -> Self {
+        let mut world = World::new(2);
+        world.write(0, 20, "place");
+        let (peer, honest) = (world.devices.pop().unwrap(), world.devices.pop().unwrap());
+        let config = config(&honest, &peer, Side::Acceptor, 1, vec![Offer::from(project_id(1))]);
+        let session = Session::new(config, NOW);
+        Self { honest, peer, session, heard: Vec::new(), actions: Vec::new(), now: NOW }
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.session.receive(&self.honest, bytes, self.now);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        self.actions.extend(std::iter::from_fn(|| self.session.poll_action()));
+        self.heard.extend(self.session.poll_send(&self.honest, 64 << 20));
+    }
+
+    fn say(&mut self, message: &Message) {
+        self.send(&message.encode());
+    }
+
+    fn hello(&self) -> Hello {
+        let tag = project_tag(&project_id(1), &[1; 32], Side::Initiator);
+        Hello {
+            version: 1,
+            oldest: 1,
+            device: self.peer.id(),
+            proof: prove_transport(&self.peer.secret, &transport(&self.peer)),
+            store: self.peer.store,
+            tags: vec![tag],
+        }
+    }
+
+    /// Past hello and summaries, with both control logs level and both data logs known to differ.
+    fn open() -> Self {
+        let mut attack = Self::new();
+        attack.say(&Message::Hello(attack.hello()));
+        let control = attack.peer.digest(project_id(1)).0;
+        let summary = Summary { control, rest: Some((Hash([1; 32]), Hash([2; 32]))) };
+        attack.say(&Message::Summary { project: 0, summary });
+        attack
+    }
+
+    /// Writes entries on the peer and gives their segments as messages.
+    fn segments(&mut self, count: usize) -> Vec<Message> {
+        let branch = self.peer.write_data(project_id(1), count, "new");
+        let project = project_id(1);
+        let mut all = Vec::new();
+        let (mut from, mut previous) = (0, Hash(self.peer.log(project, LogKind::Data).id().0));
+        while let Some(segment) = self.peer.segment(&project, branch, from).filter(|segment| segment.length > from) {
+            let log = LogRef::from(&self.peer.log(project, LogKind::Data));
+            let count = segment.length - from;
+            let frame = ayni_sync::message::SegmentFrame {
+                log,
+                start: from,
+                count,
+                previous,
+                hash: segment.hash,
+                size: 1,
+                left: (0, 0),
+                bytes: segment.bytes,
+            };
+            all.push(Message::Segment { project: 0, segment: frame });
+            (from, previous) = (segment.length, segment.hash);
+        }
+        all
+    }
+
+    fn ended(&self) -> Option<&Reason> {
+        self.actions.iter().find_map(|action| match action {
+            Action::Ended(Ended::Here(reason)) => Some(reason),
+            _ => None,
+        })
+    }
+
+    /// The session has ended for this reason, and the peer was told.
+    #[track_caller]
+    fn assert_ended(&mut self, code: CloseCode) {
+        self.drain();
+        let reason = self.ended().expect("the session has ended").clone();
+        assert_eq!(reason.code, code, "{reason}");
+        let last = messages(&self.heard).pop();
+        assert_eq!(last, Some(Message::Close { code: code.byte(), text: reason.text }));
+    }
+
+    #[track_caller]
+    fn assert_open(&self) {
+        assert_eq!(self.ended(), None);
+        assert!(!self.session.is_ended());
+    }
+
+    fn wait(&mut self, until: u64) {
+        while self.now < until && !self.session.is_ended() {
+            self.now = self.session.next_tick().unwrap_or(until).clamp(self.now + 1, until);
+            self.session.tick(self.now);
+            self.drain();
+        }
+    }
+}
+
+#[test]
+fn a_lying_length_ends_the_session_before_anything_is_kept() {
+    for head in [[0xff, 0xff, 0xff, 0xff, 11], [0, 0, 0, 0, 18], [0, 0, 0, 2, 17], [0x7f, 0, 0, 0, 99]] {
+        let mut attack = Attack::open();
+        attack.send(&head);
+        attack.assert_ended(CloseCode::Malformed);
+        assert!(attack.session.held_bytes() < 1_000);
+    }
+}
+
+#[test]
+fn before_hello_only_small_frames_are_taken() {
+    let mut attack = Attack::new();
+    attack.send(&[0, 0x20, 0, 0, 11]);
+    attack.assert_ended(CloseCode::Malformed);
+}
+
+#[test]
+fn nothing_but_hello_may_come_first_and_it_comes_once() {
+    let mut attack = Attack::new();
+    attack.say(&Message::Ping);
+    attack.assert_ended(CloseCode::Unexpected);
+
+    let mut replayed = Attack::open();
+    replayed.say(&Message::Hello(replayed.hello()));
+    replayed.assert_ended(CloseCode::Unexpected);
+}
+
+#[test]
+fn a_device_that_cannot_prove_itself_is_told_nothing_more() {
+    let mut attack = Attack::new();
+    let mut hello = attack.hello();
+    hello.device = attack.honest.id();
+    attack.say(&Message::Hello(hello));
+    attack.assert_ended(CloseCode::Proof);
+    let kinds: Vec<_> = messages(&attack.heard).iter().map(Message::kind).collect();
+    assert_eq!(kinds, [Kind::Close]);
+}
+
+#[test]
+fn an_echo_of_all_that_was_said_proves_nothing() {
+    let mut attack = Attack::new();
+    attack.drain();
+    let heard = attack.heard.clone();
+    attack.send(&heard);
+    attack.assert_ended(CloseCode::Proof);
+
+    // With a hello of its own, but with the tags that it heard.
+    let mut attack = Attack::new();
+    attack.drain();
+    let Some(Message::Hello(heard)) = messages(&attack.heard).pop() else { panic!("hello comes first") };
+    let mut hello = attack.hello();
+    hello.tags = heard.tags;
+    attack.say(&Message::Hello(hello));
+    let kinds: Vec<_> = messages(&attack.heard).iter().map(Message::kind).collect();
+    assert_eq!(kinds, [Kind::Hello], "no project is in common");
+    attack.say(&Message::Summary { project: 0, summary: Summary { control: Hash([0; 32]), rest: None } });
+    attack.assert_ended(CloseCode::Unexpected);
+}
+
+#[test]
+fn a_copy_of_this_very_folder_is_not_talked_to() {
+    let toy = Toy::new(1);
+    let mut session = Session::new(config(&toy, &toy, Side::Acceptor, 1, Vec::new()), NOW);
+    let mut other = Session::new(config(&toy, &toy, Side::Initiator, 1, Vec::new()), NOW);
+    session.receive(&toy, &other.poll_send(&toy, 1 << 20), NOW);
+    assert!(
+        matches!(session.poll_action(), Some(Action::Ended(Ended::Here(reason))) if reason.code == CloseCode::Itself)
+    );
+}
+
+#[test]
+fn a_newer_version_that_no_longer_speaks_ours_is_named() {
+    let mut attack = Attack::new();
+    let mut hello = attack.hello();
+    (hello.version, hello.oldest) = (9, 2);
+    attack.say(&Message::Hello(hello));
+    attack.assert_ended(CloseCode::Version);
+}
+
+#[test]
+fn a_newer_version_that_still_speaks_ours_is_met_and_its_new_messages_are_skipped() {
+    let mut attack = Attack::new();
+    let mut hello = attack.hello();
+    hello.version = 9;
+    let mut frame = Message::Hello(hello).encode();
+    frame.extend(b"something new");
+    let len = frame.len() as u32 - 4;
+    frame[..4].copy_from_slice(&len.to_be_bytes());
+    attack.send(&frame);
+    attack.send(&[0, 0, 0, 4, 200, 1, 2, 3]);
+    attack.assert_open();
+    assert!(attack.session.peer().is_some());
+    attack.send(&[0, 0, 0, 4, 100, 1, 2, 3]);
+    attack.assert_ended(CloseCode::Malformed);
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_never_sent_ends_the_session_at_once() {
+    let mut attack = Attack::open();
+    attack.say(&Message::Stored { first: 0, count: u64::MAX });
+    attack.assert_ended(CloseCode::Unexpected);
+
+    let mut attack = Attack::open();
+    attack.say(&Message::Probed { id: 3, held: 1 });
+    attack.assert_ended(CloseCode::Unexpected);
+}
+
+#[test]
+fn a_replayed_segment_and_one_out_of_order_do_no_harm() {
+    let mut attack = Attack::open();
+    let segments = attack.segments(12);
+    for at in [0, 0, 2, 1, 2, 0] {
+        attack.say(&segments[at]);
+        let stores: Vec<_> = attack.actions.drain(..).collect();
+        for action in stores {
+            let Action::Store { project, segment } = action else { continue };
+            match attack.honest.store(project, &segment) {
+                Ok(_) => attack.session.stored(&attack.honest, segment.token),
+                Err(refusal) => {
+                    assert_eq!((at, refusal), (2, Refusal::UnknownBase));
+                    attack.session.refused(segment.token, refusal);
+                }
+            }
+        }
+    }
+    attack.drain();
+    attack.assert_open();
+    assert_eq!(attack.honest.gained, 12);
+    let refused = messages(&attack.heard).into_iter().filter(|message| message.kind() == Kind::Refused).count();
+    assert_eq!(refused, 1, "the one that came before what it follows");
+    // An answer that is given twice is taken once.
+    attack.session.stored(&attack.honest, ayni_sync::Token(0));
+    attack.drain();
+    attack.assert_open();
+}
+
+#[test]
+fn a_forged_or_cut_segment_ends_this_session_and_no_other() {
+    for spoil in [0, 1] {
+        let mut world = World::new(3);
+        world.write(0, 30, "place");
+        world.connect(1, 2);
+        let bad = world.connect(0, 1);
+        for _ in 0..3 {
+            world.round();
+        }
+        let mut attack = Attack::open();
+        let Message::Segment { mut segment, .. } = attack.segments(4).remove(0) else { panic!("a segment") };
+        if spoil == 0 {
+            let last = segment.bytes.len() - 70;
+            segment.bytes[last] ^= 1;
+        } else {
+            segment.bytes.truncate(segment.bytes.len() - 1);
+        }
+        attack.say(&Message::Segment { project: 0, segment });
+        let stored = attack.actions.iter().find_map(|action| match action {
+            Action::Store { project, segment } => Some((*project, segment.clone())),
+            _ => None,
+        });
+        let (project, arrived) = stored.expect("it is for the database to judge");
+        let refusal = attack.honest.store(project, &arrived).expect_err("it is not genuine");
+        attack.session.refused(arrived.token, refusal);
+        attack.assert_ended(CloseCode::Forged);
+        assert_eq!(attack.honest.gained, 0);
+
+        let forged = Reason::new(CloseCode::Forged, "forged");
+        world.links[bad].ends[1].session.close(forged.clone());
+        world.write(2, 5, "others go on");
+        world.settle();
+        assert_eq!(world.links[bad].ends[0].ended(), Some(&Ended::There(forged)));
+        assert!(world.links[0].ends.iter().all(|end| end.ended().is_none()));
+        assert_eq!(world.devices[1].digest(project_id(1)), world.devices[2].digest(project_id(1)));
+    }
+}
+
+#[test]
+fn segments_of_projects_and_logs_may_be_interleaved_but_not_inside_each_other() {
+    let mut attack = Attack::open();
+    let segments = attack.segments(8);
+    let (first, second) = (segments[0].encode(), segments[1].encode());
+    let interleaved = [&first[..20], &second[..], &first[20..]].concat();
+    attack.send(&interleaved);
+    let stores: Vec<_> = attack
+        .actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Store { project, segment } => Some((*project, segment.clone())),
+            _ => None,
+        })
+        .collect();
+    for (project, segment) in stores {
+        if let Err(refusal) = attack.honest.store(project, &segment) {
+            attack.session.refused(segment.token, refusal);
+        }
+    }
+    attack.drain();
+    assert!(attack.session.is_ended());
+    assert_eq!(attack.honest.gained, 0);
+}
+
+#[test]
+fn more_than_the_window_is_not_taken() {
+    let mut attack = Attack::open();
+    let Message::Segment { project, mut segment } = attack.segments(1).remove(0) else { panic!("a segment") };
+    segment.bytes.resize(2 << 20, 0);
+    let message = Message::Segment { project, segment }.encode();
+    for _ in 0..8 {
+        attack.send(&message);
+        attack.assert_open();
+    }
+    attack.send(&message);
+    attack.assert_ended(CloseCode::Unexpected);
+    assert!(attack.session.held_bytes() <= limits::WINDOW + 2 * limits::SEGMENT_FRAME as u64);
+}
+
+#[test]
+fn who_asks_and_does_not_read_is_given_up() {
+    let mut attack = Attack::open();
+    let log = LogRef::from(&attack.honest.log(project_id(1), LogKind::Data));
+    let probe = Message::Probe { project: 0, id: 1, log, points: Vec::new() }.encode().repeat(10_000);
+    for _ in 0..200 {
+        attack.session.receive(&attack.honest, &probe, NOW);
+        assert!(attack.session.held_bytes() < 2 * limits::SEND_LIMIT as u64);
+    }
+    attack.assert_ended(CloseCode::Timeout);
+}
+
+#[test]
+fn who_never_says_hello_is_given_up() {
+    let mut attack = Attack::new();
+    attack.wait(NOW + limits::HELLO_TIME - 1);
+    attack.assert_open();
+    attack.wait(NOW + limits::HELLO_TIME);
+    attack.assert_ended(CloseCode::Timeout);
+}
+
+/// The segments of documents that the honest side has sent since this was last asked.
+fn data_segments(attack: &mut Attack) -> Vec<u64> {
+    let heard = messages(&std::mem::take(&mut attack.heard));
+    let starts = heard.into_iter().filter_map(|message| match message {
+        Message::Segment { segment, .. } if segment.log.kind == LogKind::Data => Some(segment.start),
+        _ => None,
+    });
+    starts.collect()
+}
+
+#[test]
+fn what_was_refused_for_want_of_an_admission_is_sent_again_after_more_control_entries() {
+    let mut attack = Attack::open();
+    attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() });
+    let sent = data_segments(&mut attack);
+    assert_eq!(sent, [0, 4, 8, 12, 16]);
+    for segment in 0..5 {
+        attack.say(&Message::Refused { segment, code: RefusedCode::AuthorUnknown });
+    }
+    assert_eq!(data_segments(&mut attack), [], "not before something has changed");
+    let branch = attack.honest.write(project_id(1), LogKind::Control, [b"an admission".to_vec()]);
+    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+    attack.drain();
+    attack.say(&Message::Stored { first: 5, count: 1 });
+    assert_eq!(data_segments(&mut attack), sent);
+    attack.assert_open();
+}
+
+#[test]
+fn what_is_not_wanted_is_not_sent_again() {
+    let mut attack = Attack::open();
+    attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() });
+    let count = data_segments(&mut attack).len() as u64;
+    for segment in 0..count {
+        attack.say(&Message::Refused { segment, code: RefusedCode::Unwanted });
+    }
+    let branch = attack.honest.write_data(project_id(1), 3, "more");
+    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+    attack.drain();
+    assert_eq!(data_segments(&mut attack), []);
+    attack.assert_open();
+}
+
+#[test]
+fn who_falls_silent_is_given_up_and_who_is_idle_is_not() {
+    let mut attack = Attack::open();
+    attack.wait(NOW + limits::SILENCE);
+    attack.assert_ended(CloseCode::Timeout);
+
+    let mut world = World::new(2);
+    let link = world.connect(0, 1);
+    world.settle();
+    for _ in 0..100 {
+        world.now += 10_000;
+        world.round();
+        world.round();
+    }
+    world.assert_level();
+    assert!(world.links[link].ends[0].count(Kind::Ping) >= 40);
+}
+
+#[test]
+fn who_never_finishes_a_message_is_given_up() {
+    let mut attack = Attack::open();
+    attack.session.receive(&attack.honest, &[0, 0, 1, 0, 5], NOW);
+    for _ in 0..limits::FRAME_TIME / 10_000 {
+        attack.assert_open();
+        attack.now += 10_000;
+        attack.session.receive(&attack.honest, &[0], attack.now);
+        attack.session.tick(attack.now);
+        attack.drain();
+    }
+    attack.assert_ended(CloseCode::Timeout);
+}
+
+#[test]
+fn who_takes_segments_and_never_acknowledges_is_given_up() {
+    let mut attack = Attack::open();
+    attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() });
+    assert!(messages(&attack.heard).iter().any(|message| message.kind() == Kind::Segment));
+    while attack.now < NOW + limits::STALL_TIME {
+        attack.assert_open();
+        attack.now += 10_000;
+        attack.send(&Message::Ping.encode());
+        attack.session.tick(attack.now);
+        attack.drain();
+    }
+    attack.assert_ended(CloseCode::Timeout);
+}
+
+#[test]
+fn probes_that_are_answered_with_lies_come_to_an_end() {
+    for lie in [0u64, 1, 5, 32] {
+        let mut attack = Attack::open();
+        let other = attack.honest.forked(project_id(1), 3, 17, "other");
+        let mut holder = Toy::new(1);
+        holder.plant(project_id(1), other);
+        let tip = holder.frontier(&project_id(1), LogKind::Data)[0];
+        let entry = ayni_sync::message::FrontierEntry {
+            device: tip.log.device,
+            incarnation: tip.log.incarnation,
+            length: tip.length,
+            hash: tip.hash,
+            bytes: 1,
+        };
+        attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: vec![entry] });
+        for _ in 0..100 {
+            let probe = messages(&std::mem::take(&mut attack.heard)).into_iter().find_map(|message| match message {
+                Message::Probe { id, points, .. } => Some((id, points.len() as u64)),
+                _ => None,
+            });
+            let Some((id, points)) = probe else { break };
+            attack.say(&Message::Probed { id, held: lie.min(points) });
+        }
+        attack.assert_open();
+        assert!(!messages(&attack.heard).iter().any(|message| message.kind() == Kind::Probe), "it would ask for ever");
+    }
+}
+
+fn some_message() -> impl Strategy<Value = Vec<u8>> {
+    let kinds = proptest::sample::select((0u8..=20).chain([128, 255]).collect::<Vec<_>>());
+    (kinds, proptest::collection::vec(any::<u8>(), 0..200)).prop_map(|(kind, body)| {
+        let mut frame = (body.len() as u32 + 1).to_be_bytes().to_vec();
+        frame.push(kind);
+        frame.extend(body);
+        frame
+    })
+}
+
+proptest! {
+    #[test]
+    fn garbage_ends_the_session_and_nothing_else(
+        frames in proptest::collection::vec(some_message(), 0..20),
+        open in any::<bool>(),
+    ) {
+        let mut attack = if open { Attack::open() } else { Attack::new() };
+        for frame in frames {
+            attack.send(&frame);
+        }
+        prop_assert_eq!(attack.honest.gained, 0);
+    }
+
+    #[test]
+    fn what_an_honest_peer_says_with_some_bytes_changed_never_harms(
+        changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..4),
+        chunk in 1usize..5_000,
+    ) {
+        let mut world = World::new(2);
+        world.write(0, 30, "a");
+        world.write(1, 30, "b");
+        let link = world.connect(0, 1);
+        world.settle();
+        let mut spoken = world.links[link].ends[0].spoken.clone();
+        for (at, value) in changes {
+            let at = usize::from(at) % spoken.len();
+            spoken[at] = value;
+        }
+        let mut fresh = World::new(2);
+        fresh.write(1, 30, "b");
+        let (a, b) = (&fresh.devices[0], &fresh.devices[1]);
+        let offer = vec![Offer::from(project_id(1))];
+        let mut session = Session::new(config(b, a, Side::Acceptor, 1, offer), NOW);
+        let mut honest = fresh.devices[1].clone();
+        for piece in spoken.chunks(chunk) {
+            session.receive(&honest, piece, NOW);
+            while let Some(action) = session.poll_action() {
+                let Action::Store { project, segment } = action else { continue };
+                match honest.store(project, &segment) {
+                    Ok(_) => session.stored(&honest, segment.token),
+                    Err(refusal) => session.refused(segment.token, refusal),
+                }
+            }
+            session.poll_send(&honest, 1 << 20);
+        }
+        // Whatever was stored is what device 0 wrote.
+        let whole = &world.devices[0];
+        for tip in honest.frontier(&project_id(1), LogKind::Data) {
+            let theirs = whole.branches(&tip.log);
+            prop_assert!(theirs.iter().any(|held| whole.hash_at(&project_id(1), held.branch, tip.length - 1) == Some(tip.hash)));
+        }
+    }
+
+    #[test]
+    fn a_message_that_can_be_read_is_written_the_same(kind in 1u8..20, body in proptest::collection::vec(any::<u8>(), 0..300)) {
+        if let Ok(Some(message)) = Message::decode(kind, &body) {
+            prop_assert_eq!(&message.encode()[5..], &body[..]);
+        }
+    }
+}
+
+#[test]
+fn a_message_about_a_project_that_was_not_named_ends_the_session() {
+    let mut attack = Attack::open();
+    attack.say(&Message::Plan { project: 1, entries: 1, bytes: 1 });
+    attack.assert_ended(CloseCode::Unexpected);
+}

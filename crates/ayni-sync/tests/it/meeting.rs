@@ -1,0 +1,342 @@
+//! Devices meet, and both end up with everything.
+
+use ayni_log::ids::LogKind;
+use ayni_sync::message::Message;
+use ayni_sync::{Action, Amount, Offer};
+
+use crate::toy::project_id;
+use crate::world::World;
+
+#[test]
+fn an_empty_device_gets_everything() {
+    let mut world = World::new(2);
+    world.write(0, 1_000, "place");
+    let link = world.connect(0, 1);
+    world.settle();
+    world.assert_same();
+    world.assert_level();
+    assert_eq!(world.data_entries(1), 1_000);
+    assert_eq!(world.links[link].ends[1].stores(), 250, "each segment once");
+    assert_eq!(world.links[link].ends[0].stores(), 0);
+}
+
+#[test]
+fn both_send_at_once() {
+    let mut world = World::new(2);
+    world.write(0, 101, "from a");
+    world.write(1, 203, "from b");
+    world.connect(0, 1);
+    world.settle();
+    world.assert_same();
+    world.assert_level();
+    assert_eq!(world.data_entries(0), 304);
+}
+
+#[test]
+fn what_a_third_device_wrote_is_passed_on() {
+    let mut world = World::new(3);
+    world.write(0, 50, "from a");
+    world.write(2, 60, "from c");
+    world.connect(0, 1);
+    world.connect(1, 2);
+    world.settle();
+    world.assert_same();
+    world.assert_level();
+    assert_eq!(world.data_entries(0), 110);
+}
+
+#[test]
+fn nothing_changed_costs_one_round_trip_and_less_than_a_kilobyte() {
+    let mut world = World::new(2);
+    world.write(0, 1_000, "place");
+    world.connect(0, 1);
+    world.settle();
+    world.links.clear();
+
+    let link = world.connect(0, 1);
+    world.round();
+    world.round();
+    world.assert_level();
+    world.settle();
+    let [a, b] = &world.links[link].ends;
+    assert!(a.sent + b.sent < 1_024, "{} and {} bytes", a.sent, b.sent);
+    assert_eq!(a.stores() + b.stores(), 0);
+}
+
+#[test]
+fn a_new_commit_goes_out_at_once_and_is_told_level_again() {
+    let mut world = World::new(2);
+    let link = world.connect(0, 1);
+    world.settle();
+    let levels = |world: &World| {
+        world.links[link].ends[1].log.iter().filter(|action| matches!(action, Action::Level { .. })).count()
+    };
+    let before = levels(&world);
+    world.write(0, 1, "new");
+    assert!(!world.links[link].ends[0].session.is_level(&project_id(1)));
+    world.round();
+    assert_eq!(world.data_entries(1), 1, "one way, and it is there");
+    world.settle();
+    world.assert_level();
+    assert_eq!(levels(&world), before + 1);
+}
+
+#[test]
+fn in_a_triangle_a_commit_goes_over_each_link_at_most_once() {
+    let mut world = World::new(3);
+    world.connect(0, 1);
+    world.connect(1, 2);
+    world.connect(0, 2);
+    world.settle();
+    world.write(0, 1, "new");
+    world.settle();
+    world.assert_same();
+    world.assert_level();
+    let stores: usize = world.links.iter().flat_map(|link| &link.ends).map(|end| end.stores()).sum();
+    assert_eq!(stores, 2, "b and c each got it from a, and did not send it to each other");
+}
+
+#[test]
+fn the_same_segments_from_two_peers_at_once_do_not_confuse() {
+    let mut world = World::new(3);
+    world.chunk = 700;
+    world.write(0, 300, "place");
+    world.connect(0, 1);
+    world.settle();
+    // c now gets all of it from a and from b.
+    world.connect(0, 2);
+    world.connect(1, 2);
+    world.write(1, 10, "meanwhile");
+    world.settle();
+    world.assert_same();
+    world.assert_level();
+    assert_eq!(world.devices[2].gained, 310);
+}
+
+#[test]
+fn progress_is_exact_and_only_grows() {
+    let mut world = World::new(2);
+    world.chunk = 500;
+    world.watch = Some(project_id(1));
+    world.write(0, 333, "place");
+    let bytes = world.devices[0].bytes(project_id(1), LogKind::Data);
+    let link = world.connect(0, 1);
+    world.settle();
+    let seen = &world.links[link].ends[1].progress;
+    let whole = Amount { entries: 333, bytes };
+    let first = seen.iter().position(|(_, left)| left.entries > 0).expect("it is told how much is to come");
+    for pair in seen[first..].windows(2) {
+        assert!(pair[0].0.entries <= pair[1].0.entries && pair[0].0.bytes <= pair[1].0.bytes, "what is done shrank");
+    }
+    for (received, left) in &seen[first..] {
+        assert_eq!(received.entries + left.entries, whole.entries);
+        assert_eq!(received.bytes + left.bytes, whole.bytes);
+    }
+    assert_eq!(seen.last(), Some(&(whole, Amount::default())));
+    let sent = world.links[link].ends[0].session.progress(&project_id(1)).unwrap();
+    assert_eq!((sent.sent, sent.to_send), (whole, Amount::default()));
+}
+
+#[test]
+fn a_small_project_does_not_wait_behind_a_large_one() {
+    let mut world = World::new(2);
+    world.chunk = 2_000;
+    world.found(project_id(2));
+    world.write(0, 4_000, "large");
+    world.devices[0].write_data(project_id(2), 8, "small");
+    world.connect(0, 1);
+    for _ in 0..1_000 {
+        world.round();
+        let small = world.devices[1].digest(project_id(2)) == world.devices[0].digest(project_id(2));
+        if small {
+            break;
+        }
+    }
+    assert!(world.data_entries(1) < 200, "the small project waited for {} entries", world.data_entries(1));
+    world.settle();
+    world.assert_same();
+    world.assert_level();
+}
+
+#[test]
+fn projects_are_kept_apart_and_only_those_in_common_are_met() {
+    let mut world = World::new(2);
+    world.devices[0].write_data(project_id(7), 5, "only a has this");
+    world.devices[1].write_data(project_id(8), 5, "only b has this");
+    let link = world.connect(0, 1);
+    world.settle();
+    assert!(!world.devices[1].projects.contains_key(&project_id(7)));
+    assert!(!world.devices[0].projects.contains_key(&project_id(8)));
+    let shared = vec![project_id(1)];
+    assert!(
+        world.links[link].ends[0]
+            .log
+            .iter()
+            .any(|action| matches!(action, Action::Met { shared: s, .. } if *s == shared))
+    );
+}
+
+#[test]
+fn a_project_can_be_added_to_an_open_session_from_either_side() {
+    for first in [0, 1] {
+        let mut world = World::new(2);
+        let link = world.connect(0, 1);
+        world.settle();
+        world.found(project_id(2));
+        world.devices[0].write_data(project_id(2), 9, "later");
+        for side in [first, 1 - first] {
+            let end = &mut world.links[link].ends[side];
+            end.session.add_project(&world.devices[side], Offer::from(project_id(2)));
+            world.settle();
+        }
+        world.assert_same();
+        world.assert_level();
+    }
+}
+
+#[test]
+fn goodbye_waits_until_both_hold_the_same_and_have_receipts() {
+    let mut world = World::new(2);
+    world.chunk = 900;
+    world.write(0, 100, "from a");
+    world.write(1, 100, "from b");
+    let link = world.connect(0, 1);
+    world.links[link].ends[0].session.goodbye();
+    world.settle();
+    world.assert_same();
+    for end in &world.links[link].ends {
+        assert_eq!(end.ended(), Some(&ayni_sync::Ended::Goodbye));
+    }
+    for device in &world.devices {
+        assert_eq!(device.projects[&project_id(1)].receipts.len(), 2, "each has both receipts");
+    }
+}
+
+#[test]
+fn goodbye_does_not_wait_for_ever_for_a_device_that_gives_no_receipt() {
+    let mut world = World::new(2);
+    world.connect(0, 1);
+    world.settle();
+    world.links.clear();
+    for device in &mut world.devices {
+        device.projects.get_mut(&project_id(1)).unwrap().receipts.clear();
+    }
+    let link = world.connect(0, 1);
+    world.round();
+    world.links[link].ends[0].session.goodbye();
+    for _ in 0..3 {
+        world.links[link].ends.iter_mut().for_each(|end| while end.session.poll_action().is_some() {});
+        world.now += 1_500;
+        for _ in 0..5 {
+            world.now += 1;
+            let ends = &mut world.links[link].ends;
+            for side in [0, 1] {
+                ends[side].session.tick(world.now);
+                let bytes = ends[side].session.poll_send(&world.devices[side], 1 << 20);
+                ends[1 - side].session.receive(&world.devices[1 - side], &bytes, world.now);
+            }
+        }
+    }
+    assert!(world.links[link].ends.iter().all(|end| end.session.is_ended()));
+}
+
+#[test]
+fn the_window_bounds_what_either_side_holds() {
+    let mut world = World::new(2);
+    let large: Vec<_> = (0..700u32).map(|n| vec![n as u8; 30 << 10]).collect();
+    world.devices[0].write(project_id(1), LogKind::Data, large);
+    world.holding.insert(1);
+    let link = world.connect(0, 1);
+    for _ in 0..100 {
+        world.round();
+    }
+    let [a, b] = &world.links[link].ends;
+    let frame = ayni_sync::limits::SEGMENT_FRAME as u64;
+    assert!(a.most_held <= ayni_sync::limits::SEND_BUFFER as u64 + frame, "sender holds {}", a.most_held);
+    assert!(b.most_held <= ayni_sync::limits::WINDOW + 2 * frame, "receiver holds {}", b.most_held);
+    assert!(a.sent <= ayni_sync::limits::WINDOW + 2 * frame, "{} bytes were sent unacknowledged", a.sent);
+    assert!(a.sent >= ayni_sync::limits::WINDOW, "the window was not used");
+    world.holding.clear();
+    world.settle();
+    world.assert_same();
+    world.assert_level();
+    assert!(world.links[link].ends[0].most_held <= ayni_sync::limits::SEND_BUFFER as u64 + frame);
+}
+
+#[test]
+fn control_logs_come_first_and_whole() {
+    let mut world = World::new(2);
+    world.chunk = 300;
+    world.write(0, 20, "a");
+    world.devices[0].write(project_id(1), LogKind::Control, (0..30u8).map(|n| vec![n; 20]));
+    world.devices[1].write(project_id(1), LogKind::Control, (0..50u8).map(|n| vec![n; 20]));
+    world.connect(0, 1);
+    world.settle();
+    world.assert_same();
+    for end in &world.links[0].ends {
+        let kinds = end.said().into_iter().filter_map(|message| match message {
+            Message::Frontier { kind, .. } => Some(kind),
+            Message::Segment { segment, .. } => Some(segment.log.kind),
+            _ => None,
+        });
+        assert!(kinds.is_sorted());
+    }
+}
+
+#[test]
+fn a_commit_costs_by_the_branches_that_changed_not_by_all() {
+    let mut world = World::new(2);
+    for number in 0..200 {
+        world.devices[0].store = ayni_log::ids::StoreId([number; 16]);
+        world.devices[0].write_data(project_id(1), 3, "an incarnation");
+    }
+    let link = world.connect(0, 1);
+    world.settle();
+    world.assert_level();
+    let branch = world.devices[0].write_data(project_id(1), 1, "new");
+    let device = &world.devices[0];
+    device.frontiers_read.set(0);
+    let session = &mut world.links[link].ends[0].session;
+    session.advanced(device, &project_id(1), &[branch], world.now);
+    assert!(!session.poll_send(device, 1 << 20).is_empty());
+    assert_eq!(device.frontiers_read.get(), 0);
+}
+
+#[test]
+fn a_large_import_is_not_passed_on_to_who_has_it_from_its_author() {
+    let mut world = World::new(3);
+    world.connect(0, 1);
+    let between = world.connect(1, 2);
+    world.connect(0, 2);
+    world.settle();
+    for round in 0..3 {
+        world.holding.insert(2);
+        world.write(0, 400, &format!("{round}{}", "x".repeat(400)));
+        for _ in 0..100 {
+            world.round();
+        }
+        // Device 2 is much slower to store than device 1, and then names what it has.
+        world.holding.clear();
+        world.settle();
+    }
+    world.assert_same();
+    world.assert_level();
+    assert!(world.links[between].ends.iter().all(|end| end.stores() == 0));
+}
+
+#[test]
+fn what_was_held_back_goes_out_when_no_one_else_brings_it() {
+    let mut world = World::new(3);
+    world.connect(0, 1);
+    world.connect(1, 2);
+    let direct = world.connect(0, 2);
+    world.settle();
+    world.write(0, 400, &"x".repeat(400));
+    world.settle();
+    world.links[direct].cut = true;
+    world.write(0, 400, &"y".repeat(400));
+    for _ in 0..700 {
+        world.round();
+    }
+    assert_eq!(world.data_entries(2), 800);
+}

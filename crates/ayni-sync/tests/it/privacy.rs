@@ -1,0 +1,140 @@
+//! Who learns what.
+
+use ayni_log::ids::LogKind;
+use ayni_sync::message::{Kind, Message};
+use ayni_sync::{Action, Offer};
+
+use crate::toy::{Toy, project_id};
+use crate::world::World;
+
+fn world_with_stranger() -> World {
+    let mut world = World::new(2);
+    world.write(0, 20, "secret");
+    world.devices.push(Toy::new(9));
+    world
+}
+
+fn offer(join: Option<Vec<u8>>) -> Vec<Offer> {
+    vec![Offer { project: project_id(1), join }]
+}
+
+#[test]
+fn who_has_no_project_in_common_hears_only_hello() {
+    let mut world = world_with_stranger();
+    let link = world.connect_with(0, 2, offer(None), vec![Offer::from(project_id(5))]);
+    world.settle();
+    for end in &world.links[link].ends {
+        let kinds: Vec<_> = end.said().iter().map(Message::kind).collect();
+        assert_eq!(kinds, [Kind::Hello]);
+    }
+}
+
+#[test]
+fn hello_does_not_tell_how_many_projects_there_are_nor_which() {
+    let hellos: Vec<_> = (1..=4)
+        .map(|count| {
+            let mut world = world_with_stranger();
+            let offers = (1..=count).map(|number| Offer::from(project_id(number))).collect();
+            world.connect_with(0, 2, offers, Vec::new());
+            world.round();
+            world.links[0].ends[0].spoken.clone()
+        })
+        .collect();
+    assert!(hellos.iter().all(|hello| hello.len() == hellos[0].len()));
+    assert!(!hellos[0].windows(32).any(|window| window == project_id(1).0));
+}
+
+#[test]
+fn tags_differ_in_every_session_and_direction() {
+    use ayni_sync::tag::{Side, project_tag};
+    let tag = project_tag(&project_id(1), &[1; 32], Side::Initiator);
+    assert_ne!(tag, project_tag(&project_id(1), &[1; 32], Side::Acceptor));
+    assert_ne!(tag, project_tag(&project_id(1), &[2; 32], Side::Initiator));
+    assert_ne!(tag, project_tag(&project_id(2), &[1; 32], Side::Initiator));
+}
+
+#[test]
+fn a_device_that_is_not_admitted_gets_no_data_frontier_no_digest_and_no_receipt() {
+    let mut world = world_with_stranger();
+    world.connect(0, 1);
+    world.settle();
+    let link = world.connect_with(0, 2, offer(None), offer(None));
+    world.settle();
+    for message in world.links[link].ends[0].said() {
+        match message {
+            Message::Summary { summary, .. } => assert_eq!(summary.rest, None),
+            Message::Frontier { kind, .. } | Message::News { kind, .. } => assert_eq!(kind, LogKind::Control),
+            Message::Segment { segment, .. } => assert_eq!(segment.log.kind, LogKind::Control),
+            Message::Receipts { .. } | Message::Receipt { .. } => panic!("receipts were shown"),
+            _ => {}
+        }
+    }
+    let log = &world.links[link].ends[1].log;
+    assert!(log.contains(&Action::NotAdmitted { project: project_id(1) }));
+    assert_eq!(world.data_entries(2), 0);
+}
+
+#[test]
+fn a_device_with_a_ticket_asks_is_admitted_and_gets_everything_in_one_session() {
+    let mut world = world_with_stranger();
+    world.admits = true;
+    let request = world.devices[2].id().0.to_vec();
+    world.connect(0, 1);
+    let link = world.connect_with(0, 2, offer(None), offer(Some(request.clone())));
+    world.settle();
+    let asked = Action::JoinRequest { project: project_id(1), request };
+    assert_eq!(world.links[link].ends[0].log.iter().filter(|action| **action == asked).count(), 1);
+    world.assert_same();
+    world.assert_level();
+    assert_eq!(world.data_entries(2), 20);
+}
+
+#[test]
+fn a_refused_request_is_told_with_its_reason() {
+    let mut world = world_with_stranger();
+    let link = world.connect_with(0, 2, offer(None), offer(Some(vec![1, 2, 3])));
+    world.settle();
+    world.links[link].ends[0].session.decline(&project_id(1), "the ticket has expired:\nask for a new one");
+    world.settle();
+    let text = "the ticket has expired: ask for a new one".to_owned();
+    assert!(world.links[link].ends[1].log.contains(&Action::Declined { project: project_id(1), text }));
+}
+
+#[test]
+fn an_admission_made_elsewhere_is_shown_and_then_believed() {
+    // Device 0 admitted device 2, which was told by device 0 in an earlier session; device 1 has not heard of it.
+    let mut world = world_with_stranger();
+    let newcomer = world.devices[2].id();
+    world.devices[0].admit(project_id(1), newcomer);
+    let project = world.devices[0].projects[&project_id(1)].clone();
+    world.devices[2].projects.insert(project_id(1), project);
+    world.devices[2].next_branch = 1_000;
+    world.connect(1, 2);
+    world.settle();
+    world.assert_level();
+    assert_eq!(world.data_entries(1), 20);
+}
+
+#[test]
+fn a_removed_device_gets_nothing_new() {
+    let mut world = World::new(3);
+    world.write(0, 20, "before");
+    let link = world.connect(0, 2);
+    world.connect(0, 1);
+    world.settle();
+    let removed = world.devices[2].id();
+    let branch = world.devices[0].remove(project_id(1), removed);
+    world.advanced(0, project_id(1), branch, None);
+    world.write(0, 5, "after");
+    world.settle();
+    assert_eq!((world.data_entries(1), world.data_entries(2)), (25, 20));
+    let told = |action: &Action| matches!(action, Action::Declined { .. });
+    assert!(world.links[link].ends[1].log.iter().any(told));
+    // Nor in another session, nor by who has heard of the removal.
+    let by_b = world.connect(1, 2);
+    world.write(2, 3, "backdated");
+    world.settle();
+    assert_eq!((world.data_entries(1), world.data_entries(2)), (25, 23));
+    let kinds: Vec<_> = world.links[by_b].ends[0].said().iter().map(Message::kind).collect();
+    assert!(kinds.iter().all(|kind| matches!(kind, Kind::Hello | Kind::Declined | Kind::Refused)), "{kinds:?}");
+}

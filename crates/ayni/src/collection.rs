@@ -1,0 +1,288 @@
+//! A collection: the documents of one kind.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use ayni_doc::{Change, Document as Merged, Path, version_id};
+use ayni_log::ids::{DeviceId, DocumentId, Hash};
+use ayni_store::{CollectionRow, Snapshot, StoreError, flags};
+
+use crate::core::documents::{index_keys, read};
+use crate::core::effects::versions_of;
+use crate::document::Document;
+use crate::error::Error;
+use crate::project::Project;
+
+/// The documents of one kind. Cheap to clone.
+#[derive(Clone)]
+pub struct Collection {
+    pub(crate) project: Project,
+    pub(crate) name: String,
+}
+
+/// One version of a document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionInfo {
+    /// Its id: a hash of the heads that it has.
+    pub id: Hash,
+    /// The wall time that its author claims: milliseconds since 1970 (UTC).
+    pub time: i64,
+    /// Who wrote it.
+    pub author: DeviceId,
+    /// The name of that device.
+    pub author_name: String,
+    /// What it did.
+    pub change: Change,
+    /// The hashes of the versions that its author had read.
+    pub parents: Vec<Hash>,
+}
+
+impl Collection {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The project that it is in.
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// A document; `None` if there is none with this id or it was deleted.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn get(&self, id: DocumentId) -> Result<Option<Document>, Error> {
+        Ok(self.get_deleted(id)?.filter(|document| !document.is_deleted()))
+    }
+
+    /// A document, deleted or not: by editing it, it comes back.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn get_deleted(&self, id: DocumentId) -> Result<Option<Document>, Error> {
+        let Some(row) = self.row()? else { return Ok(None) };
+        let stored = self.project.database.inner.store.read(|snapshot| snapshot.document_by_id(row, id))?;
+        let stored = stored.filter(|stored| !stored.heads.is_empty());
+        stored.map(|stored| Ok(self.document(id, read(&stored.body, &stored.heads)?))).transpose()
+    }
+
+    /// The id of the document with a key, whether it is there or not.
+    ///
+    /// # Errors
+    /// [`Error::NoKeys`] while the project is pending.
+    pub fn id_of_key(&self, key: &str) -> Result<DocumentId, Error> {
+        let inner = &self.project.database.inner;
+        self.project.core.read(inner, |_, state| {
+            let naming = state.ring.naming_key().ok_or(Error::NoKeys)?;
+            Ok(naming.document(&self.name, key.as_bytes()))
+        })
+    }
+
+    /// Visits all documents in the order of their ids, until the visitor breaks off. They are those of one moment,
+    /// whatever is written meanwhile.
+    ///
+    /// # Errors
+    /// If the database cannot be read, and those of the visitor.
+    pub fn for_each(&self, mut visit: impl FnMut(Document) -> Result<ControlFlow<()>, Error>) -> Result<(), Error> {
+        let Some(row) = self.row()? else { return Ok(()) };
+        self.project.database.inner.store.read(|snapshot| {
+            snapshot.documents_by_id(row, None, |stored| {
+                if stored.flags & flags::DELETED != 0 {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                visit(self.document(stored.id, read(stored.body, &stored.heads)?))
+            })
+        })
+    }
+
+    /// How many documents there are.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn len(&self) -> Result<u64, Error> {
+        let Some(row) = self.row()? else { return Ok(0) };
+        Ok(self.project.database.inner.store.read(|snapshot| present(snapshot, row))?)
+    }
+
+    /// Whether there are none.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.len()? == 0)
+    }
+
+    /// The documents with conflicts.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn conflicted(&self) -> Result<Vec<Document>, Error> {
+        let Some(row) = self.row()? else { return Ok(Vec::new()) };
+        let mut documents = Vec::new();
+        self.project.database.inner.store.read(|snapshot| {
+            snapshot.flagged_documents(row, flags::CONFLICTED, |stored| {
+                if stored.flags & flags::DELETED == 0 {
+                    documents.push(self.document(stored.id, read(stored.body, &stored.heads)?));
+                }
+                Ok::<_, Error>(ControlFlow::Continue(()))
+            })
+        })?;
+        Ok(documents)
+    }
+
+    /// Makes an index on a field, so that queries that compare or sort by it need not look at every document. It is this
+    /// device's own; made once, it stays.
+    ///
+    /// # Errors
+    /// [`Error::Path`] for a field name that is too long, and whatever the disk says.
+    pub fn create_index(&self, path: &str) -> Result<(), Error> {
+        let path: Path = path.parse()?;
+        let inner = &self.project.database.inner;
+        self.project.core.write(inner, |tx, state| {
+            let tag = state.ring.naming_key().ok_or(Error::NoKeys)?.tag(&self.name);
+            let known = state.collections.get(&tag).filter(|known| known.name.is_some()).map(|known| known.row);
+            let row = match known {
+                Some(row) => row,
+                None => state.add_collection(tx, tag, Some(self.name.clone()))?,
+            };
+            let (index, new) = tx.add_index(row, path.to_string().as_bytes())?;
+            if !new {
+                return Ok(());
+            }
+            state.load_indexes(tx, row)?;
+            let mut keys = Vec::new();
+            tx.documents(row, None, |stored| {
+                let document = read(stored.body, &stored.heads)?;
+                let all = index_keys(&state.indexes, row, &document);
+                keys.extend(all.into_iter().filter(|(of, _)| *of == index).map(|(_, key)| (key, stored.row)));
+                Ok::<_, Error>(ControlFlow::Continue(()))
+            })?;
+            for (key, document) in keys {
+                tx.insert_key(index, key, document)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The fields that have an index.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn indexes(&self) -> Result<Vec<Path>, Error> {
+        let published = self.project.published()?;
+        let row = published.collections.get(&self.name);
+        let indexes = row.and_then(|row| published.indexes.get(row));
+        Ok(indexes.map_or(Vec::new(), |indexes| indexes.iter().map(|index| index.path.clone()).collect()))
+    }
+
+    /// The versions of a document, oldest first: each after those that its author had read, and otherwise by claimed time.
+    ///
+    /// # Errors
+    /// [`Error::NoDocument`] if there is none with this id.
+    pub fn history(&self, id: DocumentId) -> Result<Vec<VersionInfo>, Error> {
+        let none = || Error::NoDocument { collection: self.name.clone(), id };
+        let row = self.row()?.ok_or_else(none)?;
+        let inner = &self.project.database.inner;
+        let published = self.project.published()?;
+        self.project.core.read(inner, |snapshot, state| {
+            let stored = snapshot.document_by_id(row, id)?.ok_or_else(none)?;
+            let versions = versions_of(snapshot, state, stored.heads)?;
+            let hashes: BTreeMap<_, _> = versions.iter().map(|version| (version.key, version.hash)).collect();
+            let ordered = in_order(versions);
+            let info = |version: ayni_doc::Version| {
+                Some(VersionInfo {
+                    id: version_id(&[version.hash]),
+                    time: version.time,
+                    author: version.author,
+                    author_name: published.names.get(&version.author).cloned().unwrap_or_default(),
+                    change: version.change?,
+                    parents: version.parents.iter().filter_map(|parent| hashes.get(parent).copied()).collect(),
+                })
+            };
+            Ok(ordered.into_iter().filter_map(info).collect())
+        })
+    }
+
+    pub(crate) fn row(&self) -> Result<Option<CollectionRow>, Error> {
+        Ok(self.project.published()?.collections.get(&self.name).copied())
+    }
+
+    pub(crate) fn document(&self, id: DocumentId, merged: Merged) -> Document {
+        Document { id, collection: self.name.clone(), merged }
+    }
+}
+
+/// Versions after their parents, and otherwise by claimed time, then hash.
+fn in_order(versions: Vec<ayni_doc::Version>) -> Vec<ayni_doc::Version> {
+    let mut lacking: BTreeMap<_, usize> = BTreeMap::new();
+    let mut children: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for version in &versions {
+        lacking.insert(version.key, version.parents.len());
+        for parent in &version.parents {
+            children.entry(*parent).or_default().push(version.key);
+        }
+    }
+    let mut by_key: BTreeMap<_, _> = versions.into_iter().map(|version| (version.key, version)).collect();
+    let stamp = |by_key: &BTreeMap<_, ayni_doc::Version>, key| {
+        by_key.get(&key).map(|version| (version.time, version.hash, key))
+    };
+    let mut ready: std::collections::BTreeSet<_> =
+        lacking.iter().filter(|(_, count)| **count == 0).filter_map(|(key, _)| stamp(&by_key, *key)).collect();
+    let mut ordered = Vec::with_capacity(by_key.len());
+    while let Some((_, _, key)) = ready.pop_first() {
+        for child in children.remove(&key).unwrap_or_default() {
+            if let Some(count) = lacking.get_mut(&child) {
+                *count -= 1;
+                if *count == 0 {
+                    ready.extend(stamp(&by_key, child));
+                }
+            }
+        }
+        ordered.extend(by_key.remove(&key));
+    }
+    ordered
+}
+
+/// How many documents of a collection were not deleted.
+pub(crate) fn present(store: &Snapshot<'_>, row: CollectionRow) -> Result<u64, StoreError> {
+    let mut deleted = 0;
+    store.flagged_documents(row, flags::DELETED, |_| {
+        deleted += 1;
+        Ok::<_, StoreError>(ControlFlow::Continue(()))
+    })?;
+    Ok(store.document_count(row)?.saturating_sub(deleted))
+}
+
+/// A digest over all documents of some collections, deleted ones and conflicts included.
+pub(crate) fn digest(
+    store: &Snapshot<'_>,
+    collections: &BTreeMap<String, CollectionRow>,
+) -> Result<Hash, Error> {
+    let mut hasher = blake3::Hasher::new_derive_key("ayni v1 documents digest");
+    for (name, row) in collections {
+        // Read as they lie on disk, and put in order by their hashes: in the order of their ids it would cost several
+        // times as much.
+        let mut hashes = Vec::new();
+        store.documents(*row, None, |stored| {
+            if !stored.heads.is_empty() {
+                let mut document = blake3::Hasher::new();
+                document.update(&stored.id.0);
+                document.update(stored.body);
+                hashes.push(*document.finalize().as_bytes());
+            }
+            Ok::<_, Error>(ControlFlow::Continue(()))
+        })?;
+        if hashes.is_empty() {
+            continue;
+        }
+        hashes.sort_unstable();
+        hasher.update(&(name.len() as u64).to_be_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update(&(hashes.len() as u64).to_be_bytes());
+        hashes.iter().for_each(|hash| {
+            hasher.update(hash);
+        });
+    }
+    Ok(Hash(*hasher.finalize().as_bytes()))
+}

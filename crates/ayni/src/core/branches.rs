@@ -1,0 +1,243 @@
+//! The branches of a project in memory: their tips, how they fork, and what their references mean.
+//!
+//! A log refers to entries of others by small numbers that it anchored. Here those become [`EntryKey`]s, which are how the
+//! store and the documents name entries on this device.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use ayni_doc::Shape;
+use ayni_log::header::{Anchor, BodyV1, Declaration, Reference, Subject};
+use ayni_log::ids::{Hash, LogId, LogKind};
+use ayni_log::membership::Step;
+use ayni_log::seal::LogKey;
+use ayni_log::tip::Tip;
+use ayni_store::{BranchRow, EntryKey, Snapshot, StoreError, entry_key};
+
+/// An entry that a branch declared to have seen, and where it lies here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) log: LogId,
+    pub(crate) position: u64,
+    pub(crate) hash: Hash,
+    /// The row that holds it.
+    pub(crate) holder: BranchRow,
+}
+
+/// One branch of a log.
+#[derive(Clone)]
+pub(crate) struct Branch {
+    pub(crate) row: BranchRow,
+    /// Where it forked: the row that holds what is before, and the first position of its own.
+    pub(crate) fork: Option<(BranchRow, u64)>,
+    pub(crate) tip: Tip,
+    /// Positions below this have taken effect.
+    pub(crate) applied: u64,
+    /// By anchored number less 1, as of `applied`.
+    pub(crate) seen: Vec<Option<Seen>>,
+    /// The control entries that were anchored, and where (data logs; as of `applied`).
+    pub(crate) steps: Vec<Step>,
+    /// The positions that count (data logs; as of `applied`).
+    pub(crate) counting: Vec<Range<u64>>,
+    /// Whether `seen` and `steps` are known. Of a fork they are once what it shares is in effect.
+    pub(crate) scanned: bool,
+    /// Entries that are about to be stored: the first position, then for each its hash and whether it ends its commit.
+    pub(crate) arriving: (u64, Vec<(Hash, bool)>),
+    /// From here on nothing has effect: the author renumbered a branch, which no honest program does.
+    pub(crate) broken_at: Option<u64>,
+    /// Keys by key number, as far as they were asked for and are here.
+    pub(crate) keys: BTreeMap<u32, Arc<LogKey>>,
+    /// Shapes by number, as far as they were asked for.
+    pub(crate) shapes: BTreeMap<u32, Arc<Shape>>,
+}
+
+impl Branch {
+    pub(crate) fn new(row: BranchRow, fork: Option<(BranchRow, u64)>, tip: Tip, applied: u64) -> Self {
+        Self {
+            row,
+            fork,
+            tip,
+            applied,
+            seen: Vec::new(),
+            steps: Vec::new(),
+            counting: Vec::new(),
+            scanned: fork.is_none() || applied == 0,
+            arriving: (0, Vec::new()),
+            broken_at: None,
+            keys: BTreeMap::new(),
+            shapes: BTreeMap::new(),
+        }
+    }
+
+    /// Whether what stands at a position counts, as far as is known.
+    pub(crate) fn counts(&self, position: u64) -> bool {
+        self.broken_at.is_none_or(|broken| position < broken)
+            && self.counting.iter().any(|range| range.contains(&position))
+    }
+}
+
+/// All branches of a project.
+#[derive(Clone, Default)]
+pub(crate) struct Branches {
+    by_row: BTreeMap<BranchRow, Branch>,
+    by_log: BTreeMap<LogId, Vec<BranchRow>>,
+}
+
+impl Branches {
+    pub(crate) fn insert(&mut self, branch: Branch) {
+        let rows = self.by_log.entry(branch.tip.id()).or_default();
+        if !rows.contains(&branch.row) {
+            rows.push(branch.row);
+        }
+        self.by_row.insert(branch.row, branch);
+    }
+
+    pub(crate) fn get(&self, row: BranchRow) -> Option<&Branch> {
+        self.by_row.get(&row)
+    }
+
+    pub(crate) fn get_mut(&mut self, row: BranchRow) -> Option<&mut Branch> {
+        self.by_row.get_mut(&row)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Branch> {
+        self.by_row.values()
+    }
+
+    pub(crate) fn rows(&self, kind: LogKind) -> Vec<BranchRow> {
+        self.iter().filter(|branch| branch.tip.name().kind == kind).map(|branch| branch.row).collect()
+    }
+
+    pub(crate) fn of_log(&self, log: LogId) -> impl Iterator<Item = &Branch> {
+        self.by_log.get(&log).into_iter().flatten().filter_map(|row| self.by_row.get(row))
+    }
+
+    /// Whether what a branch shares with the one it forked off is in effect.
+    pub(crate) fn stem_in_effect(&self, row: BranchRow) -> bool {
+        let fork = self.get(row).and_then(|branch| branch.fork);
+        fork.is_none_or(|(stem, at)| self.get(stem).is_some_and(|stem| stem.applied >= at))
+    }
+
+    /// The row that holds a position of a branch: itself, or one that it forked from.
+    pub(crate) fn holder(&self, mut row: BranchRow, position: u64) -> BranchRow {
+        while let Some((parent, from)) = self.get(row).and_then(|branch| branch.fork) {
+            if position >= from {
+                break;
+            }
+            row = parent;
+        }
+        row
+    }
+
+    /// The key of the entry at a position of a branch.
+    pub(crate) fn key(&self, row: BranchRow, position: u64) -> EntryKey {
+        entry_key(self.holder(row, position), position)
+    }
+
+    /// Where an entry of a log lies that is known by its hash; `None` if it is not here.
+    pub(crate) fn find(
+        &self,
+        store: &Snapshot<'_>,
+        log: LogId,
+        position: u64,
+        hash: Hash,
+    ) -> Result<Option<BranchRow>, StoreError> {
+        for branch in self.of_log(log) {
+            if position >= branch.tip.length() {
+                continue;
+            }
+            let there = match branch.tip.length() - 1 == position {
+                true => Some(branch.tip.hash()),
+                false => store.hash_at(branch.row, position)?,
+            };
+            if there == Some(hash) {
+                return Ok(Some(self.holder(branch.row, position)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes in what a header anchors, on a branch that has everything before it applied. Gives `false` while an anchored
+    /// entry is not here, or not in effect yet; then nothing was changed.
+    pub(crate) fn take_anchors(
+        &mut self,
+        store: &Snapshot<'_>,
+        row: BranchRow,
+        position: u64,
+        body: &BodyV1,
+    ) -> Result<bool, StoreError> {
+        let anchors: Vec<&Anchor> = body
+            .declarations
+            .iter()
+            .filter_map(|declaration| match declaration {
+                Declaration::Anchor(anchor) => Some(anchor),
+                _ => None,
+            })
+            .collect();
+        if anchors.is_empty() {
+            return Ok(true);
+        }
+        let Some(branch) = self.get(row) else { return Ok(false) };
+        let mut seen = branch.seen.clone();
+        let mut broken = false;
+        let mut control = Vec::new();
+        for anchor in anchors {
+            let index = anchor.number.saturating_sub(1) as usize;
+            let before = seen.get(index).copied().flatten();
+            let Some(log) = anchor.log.or(before.map(|before| before.log)) else {
+                broken = true;
+                continue;
+            };
+            let Some(holder) = self.find(store, log, anchor.position, anchor.hash)? else { return Ok(false) };
+            let Some(kind) = self.effective_kind(holder, anchor.position) else { return Ok(false) };
+            broken |= before.is_some_and(|before| self.holder(holder, before.position) != before.holder);
+            if seen.len() <= index {
+                seen.resize(index + 1, None);
+            }
+            seen[index] = Some(Seen { log, position: anchor.position, hash: anchor.hash, holder });
+            if kind == LogKind::Control {
+                control.push(anchor.hash);
+            }
+        }
+        let Some(branch) = self.get_mut(row) else { return Ok(false) };
+        if broken {
+            branch.broken_at.get_or_insert(position);
+        }
+        if branch.tip.name().kind == LogKind::Data && !control.is_empty() {
+            branch.steps.push(Step { from: position, heads: control });
+        }
+        branch.seen = seen;
+        Ok(true)
+    }
+
+    /// The keys of the parents that an entry names, ascending; `None` for a reference that leads nowhere: then the entry
+    /// never has effect.
+    pub(crate) fn resolve(&self, row: BranchRow, position: u64, subject: &Subject) -> Option<Vec<EntryKey>> {
+        let Subject::Edit { parents } = subject else { return Some(Vec::new()) };
+        let resolved = parents.iter().map(|parent| self.resolve_reference(row, position, parent));
+        let mut keys = resolved.collect::<Option<Vec<_>>>()?;
+        keys.sort_unstable();
+        keys.dedup();
+        Some(keys)
+    }
+
+    fn resolve_reference(&self, row: BranchRow, position: u64, reference: &Reference) -> Option<EntryKey> {
+        if reference.branch == 0 {
+            return Some(self.key(row, position.checked_sub(reference.position)?));
+        }
+        let seen = self.get(row)?.seen.get(reference.branch as usize - 1).copied().flatten()?;
+        (reference.position <= seen.position).then(|| self.key(seen.holder, reference.position))
+    }
+
+    /// The kind of the log that an entry lies in, once the entry is in effect (in a control log: here).
+    fn effective_kind(&self, holder: BranchRow, position: u64) -> Option<LogKind> {
+        let branch = self.get(holder)?;
+        let kind = branch.tip.name().kind;
+        let reached = match kind {
+            LogKind::Control => branch.tip.length(),
+            LogKind::Data => branch.applied,
+        };
+        (position < reached).then_some(kind)
+    }
+}

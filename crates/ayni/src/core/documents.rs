@@ -1,0 +1,125 @@
+//! The documents that a transaction changes, held until it ends, and the index keys that follow from them.
+
+use std::collections::BTreeMap;
+
+use ayni_doc::{Document, Path};
+use ayni_log::ids::DocumentId;
+use ayni_store::{CollectionRow, DocumentRow, IndexRow, Write, flags};
+
+use crate::error::Error;
+
+/// An index of a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Index {
+    pub(crate) row: IndexRow,
+    pub(crate) path: Path,
+}
+
+/// The indexes of each collection.
+pub(crate) type Indexes = BTreeMap<CollectionRow, Vec<Index>>;
+
+/// Documents under change.
+#[derive(Default)]
+pub(crate) struct Documents {
+    held: BTreeMap<DocumentRow, Held>,
+}
+
+struct Held {
+    collection: CollectionRow,
+    document: Document,
+    /// What the indexes hold of it.
+    keys: Vec<(IndexRow, Vec<u8>)>,
+    changed: bool,
+}
+
+impl Documents {
+    /// The row of a document; where there is none yet, of a new one that does not show.
+    pub(crate) fn find_or_add(
+        tx: &mut Write<'_>,
+        collection: CollectionRow,
+        id: DocumentId,
+    ) -> Result<DocumentRow, Error> {
+        match tx.document_row(collection, id)? {
+            Some(row) => Ok(row),
+            None => Ok(tx.insert_document(collection, id, flags::DELETED, &[], &Document::default().encode())?),
+        }
+    }
+
+    /// Adds a new document at once: most are written once and not touched again in the same transaction.
+    pub(crate) fn add(
+        tx: &mut Write<'_>,
+        indexes: &Indexes,
+        collection: CollectionRow,
+        id: DocumentId,
+        document: &Document,
+    ) -> Result<DocumentRow, Error> {
+        let heads = keys_of(document);
+        let row = tx.insert_document(collection, id, flags_of(document), &heads, &document.encode())?;
+        for (index, key) in index_keys(indexes, collection, document) {
+            tx.insert_key(index, key, row)?;
+        }
+        Ok(row)
+    }
+
+    /// A document as it is now.
+    pub(crate) fn get(&mut self, tx: &Write<'_>, indexes: &Indexes, row: DocumentRow) -> Result<&mut Document, Error> {
+        if !self.held.contains_key(&row) {
+            let stored = tx.document(row)?.ok_or(Error::Damaged("a document"))?;
+            let document = read(&stored.body, &stored.heads)?;
+            let keys = index_keys(indexes, stored.collection, &document);
+            self.held.insert(row, Held { collection: stored.collection, document, keys, changed: false });
+        }
+        let held = self.held.get_mut(&row).ok_or(Error::Damaged("a document"))?;
+        held.changed = true;
+        Ok(&mut held.document)
+    }
+
+    /// Writes what changed.
+    pub(crate) fn flush(&mut self, tx: &mut Write<'_>, indexes: &Indexes) -> Result<(), Error> {
+        for (row, held) in std::mem::take(&mut self.held) {
+            if !held.changed {
+                continue;
+            }
+            let document = &held.document;
+            tx.update_document(row, flags_of(document), &keys_of(document), &document.encode())?;
+            let keys = index_keys(indexes, held.collection, document);
+            for (index, key) in held.keys.iter().filter(|key| !keys.contains(key)) {
+                tx.remove_key(*index, key.clone(), row)?;
+            }
+            for (index, key) in keys.into_iter().filter(|key| !held.keys.contains(key)) {
+                tx.insert_key(index, key, row)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The document that the store keeps as body and heads.
+pub(crate) fn read(body: &[u8], heads: &[i64]) -> Result<Document, Error> {
+    let heads = heads.iter().copied().map(ayni_doc::EntryKey).collect();
+    Document::from_parts(body, heads).map_err(|_| Error::Damaged("a document"))
+}
+
+/// The keys under which a document stands in the indexes of its collection; none once it is deleted.
+pub(crate) fn index_keys(
+    indexes: &Indexes,
+    collection: CollectionRow,
+    document: &Document,
+) -> Vec<(IndexRow, Vec<u8>)> {
+    let Some(indexes) = indexes.get(&collection) else { return Vec::new() };
+    if !document.is_present() {
+        return Vec::new();
+    }
+    let key = |index: &Index| Some((index.row, document.get(index.path.names())?.index_key()));
+    indexes.iter().filter_map(key).collect()
+}
+
+fn flags_of(document: &Document) -> u32 {
+    let deleted = if document.is_present() { 0 } else { flags::DELETED };
+    let conflicted = if document.has_conflicts() { flags::CONFLICTED } else { 0 };
+    deleted | conflicted
+}
+
+fn keys_of(document: &Document) -> Vec<i64> {
+    document.heads().iter().map(|key| key.0).collect()
+}

@@ -1,0 +1,17 @@
+//! The inside of the database: how entries become documents, and documents entries.
+//!
+//! - [`branches`]: the logs of a project in memory, and what their references mean here.
+//! - [`state`]: everything known about a project between transactions.
+//! - [`ingest`]: verified segments on their way into the store.
+//! - [`effects`]: whole commits taking effect; [`documents`]: what they change.
+//! - [`pen`]: this device's changes on their way into its log; [`control`]: its membership entries; [`anchors`]: what
+//!   both have seen of others.
+
+pub(crate) mod anchors;
+pub(crate) mod branches;
+pub(crate) mod control;
+pub(crate) mod documents;
+pub(crate) mod effects;
+pub(crate) mod ingest;
+pub(crate) mod pen;
+pub(crate) mod state;

@@ -1,0 +1,408 @@
+//! What is known about a project between transactions: who is in it, its keys, its branches, its collections.
+//!
+//! All of it follows from the store. A transaction that fails throws it away, and it is loaded again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use ayni_doc::{Change, Shape, Version};
+use ayni_log::codec::{DecodeError, Reader, Writer};
+use ayni_log::entry::Entry;
+use ayni_log::header::Header;
+use ayni_log::ids::{CollectionTag, DeviceId, Hash, LogKind, LogName, ProjectId, StoreId};
+use ayni_log::membership::{ControlView, KeyRing, Step, control_entries};
+use ayni_log::seal::{Declared, LogKey};
+use ayni_log::sign::DeviceSecret;
+use ayni_log::tip::{Sealed, Tip};
+use ayni_store::{BranchRow, CollectionRow, EntryKey, ProjectRow, Snapshot, StoreError, Write};
+
+use crate::core::branches::{Branch, Branches};
+use crate::core::documents::{Index, Indexes};
+use crate::error::Error;
+
+/// A collection as it is known here.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownCollection {
+    pub(crate) row: CollectionRow,
+    pub(crate) name: Option<String>,
+}
+
+/// See the module.
+pub(crate) struct State {
+    pub(crate) project: ProjectId,
+    pub(crate) row: ProjectRow,
+    pub(crate) view: ControlView,
+    pub(crate) ring: KeyRing,
+    pub(crate) branches: Branches,
+    pub(crate) collections: BTreeMap<CollectionTag, KnownCollection>,
+    pub(crate) indexes: Indexes,
+    /// The shapes that this device's data log declared, by their encoding.
+    pub(crate) own_shapes: BTreeMap<Vec<u8>, u32>,
+    /// Data branches whose steps are to be written down.
+    pub(crate) stepped: BTreeSet<BranchRow>,
+}
+
+impl State {
+    /// Loads a project.
+    pub(crate) fn load(
+        store: &Snapshot<'_>,
+        row: ProjectRow,
+        project: ProjectId,
+        secret: &DeviceSecret,
+        incarnation: StoreId,
+    ) -> Result<Self, Error> {
+        let mut state = Self {
+            project,
+            row,
+            view: ControlView::new(project),
+            ring: KeyRing::new(project, secret),
+            branches: Branches::default(),
+            collections: BTreeMap::new(),
+            indexes: Indexes::new(),
+            own_shapes: BTreeMap::new(),
+            stepped: BTreeSet::new(),
+        };
+        for kind in [LogKind::Control, LogKind::Data] {
+            for stored in store.frontier(row, kind)? {
+                let tip = store.tip(stored.row)?;
+                state.branches.insert(Branch::new(stored.row, stored.fork, tip, stored.applied));
+            }
+        }
+        state.load_control(store)?;
+        for collection in store.collections(row)? {
+            state.load_indexes(store, collection.row)?;
+            let known = KnownCollection { row: collection.row, name: collection.name };
+            state.collections.insert(collection.tag, known);
+        }
+        for branch in state.branches.rows(LogKind::Data) {
+            state.load_steps(store, branch)?;
+            state.recount(store, branch)?;
+        }
+        state.load_own_shapes(secret.id(), incarnation);
+        Ok(state)
+    }
+
+    /// Entries of all data logs.
+    pub(crate) fn data_entries(&self) -> u64 {
+        let data = self.branches.iter().filter(|branch| branch.tip.name().kind == LogKind::Data);
+        data.map(|branch| branch.tip.length() - branch.fork.map_or(0, |(_, at)| at)).sum()
+    }
+
+    /// Reads the indexes of a collection anew.
+    pub(crate) fn load_indexes(&mut self, store: &Snapshot<'_>, collection: CollectionRow) -> Result<(), Error> {
+        let mut indexes = Vec::new();
+        for (row, definition) in store.indexes(collection)? {
+            let text = String::from_utf8(definition).map_err(|_| Error::Damaged("an index"))?;
+            indexes.push(Index { row, path: text.parse()? });
+        }
+        self.indexes.insert(collection, indexes);
+        Ok(())
+    }
+
+    fn load_control(&mut self, store: &Snapshot<'_>) -> Result<(), Error> {
+        let mut all = Vec::new();
+        for row in self.branches.rows(LogKind::Control) {
+            let Some(branch) = self.branches.get(row) else { continue };
+            let from = branch.fork.map_or(0, |(_, from)| from);
+            let before = tip_at(store, row, from, branch.tip.name())?;
+            let entries = read_entries(store, row, from, branch.tip.length())?;
+            all.extend(control_entries(&entries, &before).map_err(|_| Error::Damaged("a control entry"))?);
+        }
+        // Those that wait for others are in the store only once the others were, so all of them fit.
+        let _ = self.view.insert_all(all);
+        self.ring.update(&self.view);
+        Ok(())
+    }
+
+    fn load_own_shapes(&mut self, device: DeviceId, incarnation: StoreId) {
+        let log = LogName { project: self.project, device, kind: LogKind::Data, incarnation }.id();
+        let Some((row, count)) = self.branches.of_log(log).next().map(|branch| (branch.row, branch.tip.shapes()))
+        else {
+            return;
+        };
+        for number in 1..=count {
+            if let Some(shape) = self.shape(row, number) {
+                self.own_shapes.insert(shape.encode(), number);
+            }
+        }
+    }
+
+    /// The key with which the payloads of a branch are sealed under one of its key numbers, if it is here.
+    pub(crate) fn log_key(&mut self, row: BranchRow, number: u32) -> Option<Arc<LogKey>> {
+        let branch = self.branches.get_mut(row)?;
+        if let Some(key) = branch.keys.get(&number) {
+            return Some(key.clone());
+        }
+        let key = Arc::new(self.ring.set_key(branch.tip.key_set(number)?)?.for_log(branch.tip.id()));
+        branch.keys.insert(number, key.clone());
+        Some(key)
+    }
+
+    /// What a payload says that counts; `None` where it is sealed by other keys or malformed: then it has no effect, on every
+    /// device alike.
+    pub(crate) fn open_change(
+        &mut self,
+        row: BranchRow,
+        position: u64,
+        header: &Header,
+        payload: &[u8],
+    ) -> Option<Change> {
+        let key = self.log_key(row, header.v1()?.key)?;
+        let content = key.open_payload(position, header, payload).ok()?;
+        if let Some(number) = ayni_doc::Change::shape_number(&content) {
+            self.shape(row, number);
+        }
+        let shapes = &self.branches.get(row)?.shapes;
+        Change::decode(&content, &|number| shapes.get(&number).map(Arc::as_ref)).ok()
+    }
+
+    fn shape(&mut self, row: BranchRow, number: u32) -> Option<Arc<Shape>> {
+        let branch = self.branches.get(row)?;
+        if let Some(shape) = branch.shapes.get(&number) {
+            return Some(shape.clone());
+        }
+        let sealed = branch.tip.shape(number)?.clone();
+        let encoded = self.open_declared(row, Declared::Shape, &sealed)?;
+        let shape = Arc::new(Shape::decode(&encoded).ok()?);
+        self.branches.get_mut(row)?.shapes.insert(number, shape.clone());
+        Some(shape)
+    }
+
+    fn open_declared(&mut self, row: BranchRow, what: Declared, sealed: &Sealed) -> Option<Vec<u8>> {
+        let key = self.log_key(row, sealed.key)?;
+        key.open_declaration(what, sealed.position, sealed.index, &sealed.bytes).ok()
+    }
+
+    /// The collection that a branch declared under a number.
+    pub(crate) fn collection_row(
+        &mut self,
+        tx: &mut Write<'_>,
+        row: BranchRow,
+        number: u32,
+    ) -> Result<Option<CollectionRow>, Error> {
+        let Some(declared) = self.branches.get(row).and_then(|branch| branch.tip.collection(number)) else {
+            return Ok(None);
+        };
+        let tag = declared.tag;
+        if let Some(known) = self.collections.get(&tag)
+            && known.name.is_some()
+        {
+            return Ok(Some(known.row));
+        }
+        let sealed = declared.name.clone();
+        let opened = self.open_declared(row, Declared::Collection, &sealed);
+        let name = opened.and_then(|name| String::from_utf8(name).ok());
+        // A name that does not belong to the tag is a lie.
+        let name = name.filter(|name| self.ring.naming_key().is_some_and(|naming| naming.tag(name) == tag));
+        Ok(Some(self.add_collection(tx, tag, name)?))
+    }
+
+    /// Takes in a collection.
+    pub(crate) fn add_collection(
+        &mut self,
+        tx: &mut Write<'_>,
+        tag: CollectionTag,
+        name: Option<String>,
+    ) -> Result<CollectionRow, Error> {
+        let row = tx.add_collection(self.row, tag, name.as_deref())?;
+        self.collections.insert(tag, KnownCollection { row, name });
+        Ok(row)
+    }
+
+    /// Judges anew which positions of a data branch count. Gives the ranges that were judged otherwise before, among
+    /// those in effect.
+    pub(crate) fn recount(&mut self, store: &Snapshot<'_>, row: BranchRow) -> Result<Vec<std::ops::Range<u64>>, Error> {
+        let Some(branch) = self.branches.get(row) else { return Ok(Vec::new()) };
+        let link_at = |length: u64| link_at(store, branch, length);
+        let hash_at = |length: u64| link_at(length).map(|(hash, _)| hash);
+        let counting = self.view.counting(branch.tip.name(), branch.tip.length(), &branch.steps, &hash_at);
+        let ends = |length: u64| length == 0 || link_at(length).is_some_and(|(_, ends)| ends);
+        let ranges: Vec<_> =
+            counting.ranges.into_iter().filter_map(|range| whole_commits(range, branch.tip.length(), ends)).collect();
+        let changed = difference(&branch.counting, &ranges, branch.applied);
+        if let Some(branch) = self.branches.get_mut(row) {
+            branch.counting = ranges;
+        }
+        Ok(changed)
+    }
+
+    /// The version that an entry is.
+    pub(crate) fn version(
+        &self,
+        row: BranchRow,
+        position: u64,
+        hash: Hash,
+        time: i64,
+        parents: Vec<EntryKey>,
+        change: Option<Change>,
+    ) -> Version {
+        let author = self.branches.get(row).map_or(DeviceId([0; 32]), |branch| branch.tip.name().device);
+        let key = ayni_doc::EntryKey(self.branches.key(row, position));
+        let parents = parents.into_iter().map(ayni_doc::EntryKey).collect();
+        Version { key, hash, time, author, parents, change }
+    }
+
+    fn load_steps(&mut self, store: &Snapshot<'_>, row: BranchRow) -> Result<(), Error> {
+        let Some(branch) = self.branches.get(row) else { return Ok(()) };
+        let saved = store.setting(Some(self.row), &steps_name(row))?;
+        let whole = branch.applied == branch.tip.length();
+        if let Some(saved) = saved
+            && whole
+        {
+            let anchors: Vec<_> = branch.tip.anchors().map(|(_, anchored)| *anchored).collect();
+            let mut seen = Vec::with_capacity(anchors.len());
+            for anchored in anchors {
+                let holder = self.branches.find(store, anchored.log, anchored.position, anchored.hash)?;
+                seen.push(holder.map(|holder| crate::core::branches::Seen {
+                    log: anchored.log,
+                    position: anchored.position,
+                    hash: anchored.hash,
+                    holder,
+                }));
+            }
+            let (steps, broken_at) = decode_steps(&saved).map_err(|_| Error::Damaged("the state of a branch"))?;
+            if let Some(branch) = self.branches.get_mut(row) {
+                (branch.seen, branch.steps, branch.broken_at) = (seen, steps, broken_at);
+                branch.scanned = true;
+            }
+            return Ok(());
+        }
+        self.rescan(store, row)
+    }
+
+    /// Finds out from the headers what a branch has seen as of what is in effect: for forks, and where a commit waits.
+    pub(crate) fn rescan(&mut self, store: &Snapshot<'_>, row: BranchRow) -> Result<(), Error> {
+        if !self.branches.stem_in_effect(row) {
+            return Ok(());
+        }
+        let Some(branch) = self.branches.get_mut(row) else { return Ok(()) };
+        let applied = branch.applied;
+        (branch.seen, branch.steps, branch.broken_at) = (Vec::new(), Vec::new(), None);
+        branch.scanned = true;
+        let mut anchoring = Vec::new();
+        store.entries(row, 0..applied, |entry| {
+            let header = entry.read_header().map_err(|_| Error::Damaged("an entry of the log"))?;
+            if let Some(body) = header.v1().filter(|body| !body.declarations.is_empty()) {
+                anchoring.push((entry.position, body.clone()));
+            }
+            Ok::<_, Error>(ControlFlow::Continue(()))
+        })?;
+        for (position, body) in anchoring {
+            self.branches.take_anchors(store, row, position, &body)?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what the next opening needs to know of branches that changed.
+    pub(crate) fn save(&mut self, tx: &mut Write<'_>) -> Result<(), Error> {
+        for row in std::mem::take(&mut self.stepped) {
+            if let Some(branch) = self.branches.get(row) {
+                tx.set_applied(row, branch.applied)?;
+                let steps = encode_steps(&branch.steps, branch.broken_at);
+                tx.set_setting(Some(self.row), &steps_name(row), &steps)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Below which name the steps of a branch lie in the store.
+fn steps_name(row: BranchRow) -> String {
+    format!("steps {}", row.0)
+}
+
+fn encode_steps(steps: &[Step], broken_at: Option<u64>) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.varint(broken_at.map_or(0, |at| at + 1));
+    for step in steps {
+        out.varint(step.from);
+        out.varint(step.heads.len() as u64);
+        step.heads.iter().for_each(|head| head.encode(&mut out));
+    }
+    out.into_vec()
+}
+
+fn decode_steps(bytes: &[u8]) -> Result<(Vec<Step>, Option<u64>), DecodeError> {
+    let mut input = Reader::new(bytes);
+    let broken_at = input.varint()?.checked_sub(1);
+    let mut steps = Vec::new();
+    while !input.is_empty() {
+        let from = input.varint()?;
+        let count = input.count("heads", ayni_log::limits::DECLARATIONS)?;
+        steps.push(Step { from, heads: (0..count).map(|_| Hash::decode(&mut input)).collect::<Result<_, _>>()? });
+    }
+    Ok((steps, broken_at))
+}
+
+/// The entries of a branch at some positions.
+pub(crate) fn read_entries(store: &Snapshot<'_>, row: BranchRow, from: u64, to: u64) -> Result<Vec<Entry>, Error> {
+    let mut entries = Vec::with_capacity((to - from).min(1 << 14) as usize);
+    store.entries(row, from..to, |entry| {
+        entries.push(Entry {
+            position: entry.position,
+            hash: entry.hash,
+            header: entry.read_header().map_err(|_| Error::Damaged("an entry of the log"))?,
+            header_bytes: entry.header.to_vec(),
+            payload: entry.payload.map(<[u8]>::to_vec),
+        });
+        Ok::<_, Error>(ControlFlow::Continue(()))
+    })?;
+    Ok(entries)
+}
+
+/// The tip that a branch had at a length: read again from its start.
+pub(crate) fn tip_at(store: &Snapshot<'_>, row: BranchRow, length: u64, name: &LogName) -> Result<Tip, Error> {
+    let mut tip = Tip::new(*name);
+    store.entries(row, 0..length, |entry| {
+        let header = entry.read_header().map_err(|_| Error::Damaged("an entry of the log"))?;
+        tip.append(&header, &header.encode()).map_err(|_| Error::Damaged("an entry of the log"))?;
+        Ok::<_, Error>(ControlFlow::Continue(()))
+    })?;
+    if tip.length() == length { Ok(tip) } else { Err(StoreError::Lost("an entry").into()) }
+}
+
+/// The hash of a branch's last entry at a length, and whether that entry ends its commit.
+fn link_at(store: &Snapshot<'_>, branch: &Branch, length: u64) -> Option<(Hash, bool)> {
+    let position = length.checked_sub(1)?;
+    let (first, arriving) = &branch.arriving;
+    if let Some(link) = position.checked_sub(*first).and_then(|index| arriving.get(index as usize)) {
+        return Some(*link);
+    }
+    let entry = store.entry(store.key_at(branch.row, position).ok()??).ok()??;
+    Some((entry.hash, entry.read_header().ok()?.ends_commit))
+}
+
+/// The whole commits within a range of positions: a commit counts as one or not at all.
+fn whole_commits(range: std::ops::Range<u64>, length: u64, ends: impl Fn(u64) -> bool) -> Option<std::ops::Range<u64>> {
+    let start = (range.start..range.end).find(|start| ends(*start))?;
+    // What is under way at the end of the branch is judged once it is whole.
+    let end = if range.end == length { length } else { (start..=range.end).rev().find(|end| ends(*end))? };
+    (start < end).then_some(start..end)
+}
+
+/// Where two lists of ranges differ, below `end`.
+fn difference(one: &[std::ops::Range<u64>], other: &[std::ops::Range<u64>], end: u64) -> Vec<std::ops::Range<u64>> {
+    let mut points: Vec<u64> = one.iter().chain(other).flat_map(|range| [range.start, range.end]).collect();
+    points.extend([0, end]);
+    points.retain(|point| *point <= end);
+    points.sort_unstable();
+    points.dedup();
+    let within = |ranges: &[std::ops::Range<u64>], point| ranges.iter().any(|range| range.contains(&point));
+    let spans = points.windows(2).map(|pair| pair[0]..pair[1]);
+    spans.filter(|span| within(one, span.start) != within(other, span.start)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_judged_otherwise_is_found() {
+        let differ = |one: &[std::ops::Range<u64>], other: &[std::ops::Range<u64>]| difference(one, other, 10);
+        assert_eq!(differ(&[0..10], &[0..10]), []);
+        assert_eq!(differ(&[0..10], &[0..4]), [4..10]);
+        assert_eq!(differ(&[], &[2..3, 5..30]), [2..3, 5..10]);
+        assert_eq!(differ(&[0..20], &[5..20]), [0..5]);
+    }
+}

@@ -1,0 +1,455 @@
+//! The database: one folder, one device, any number of projects.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use ayni_log::ids::{DeviceId, LogKind, ProjectId, StoreId};
+use ayni_log::limits;
+use ayni_log::membership::{ControlBody, JoinRequest, RecoveryKey, Ticket, first_epoch, founding};
+use ayni_log::seal::NamingKey;
+use ayni_log::sign::DeviceSecret;
+use ayni_store::{Folder, Hardness, LockKind, NewLock, OpenError, Random, Store, Write};
+use zeroize::Zeroizing;
+
+use crate::core::control::Author;
+use crate::core::documents::Documents;
+use crate::environment::{Environment, System, random};
+use crate::error::Error;
+use crate::project::{Project, ProjectCore};
+use crate::sync::pool::{Pool, PoolHandle};
+
+pub use ayni_store::Continuity;
+
+/// How a database is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// The folder, outside the database's own, for the key file and for what tells a copied or restored database from
+    /// the one last used here.
+    pub keys: PathBuf,
+    /// Opens (or, for a new database, becomes) the lock; without one a key file in `keys` does.
+    pub passphrase: Option<Zeroizing<String>>,
+    /// The time, randomness and threads.
+    pub environment: Arc<dyn Environment>,
+    /// How the store uses SQLite.
+    pub store: ayni_store::Options,
+}
+
+impl Options {
+    /// With a key file in `keys`, on the machine's own clock, randomness and threads.
+    pub fn new(keys: impl Into<PathBuf>) -> Self {
+        Self {
+            keys: keys.into(),
+            passphrase: None,
+            environment: Arc::new(System),
+            store: ayni_store::Options::default(),
+        }
+    }
+
+    /// With a passphrase instead.
+    #[must_use]
+    pub fn passphrase(mut self, passphrase: impl Into<String>) -> Self {
+        self.passphrase = Some(Zeroizing::new(passphrase.into()));
+        self
+    }
+}
+
+/// An open database. Cheap to clone; all clones are the same database.
+#[derive(Clone)]
+pub struct Database {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) secret: DeviceSecret,
+    pub(crate) incarnation: StoreId,
+    previous: Option<StoreId>,
+    continuity: Continuity,
+    pub(crate) environment: Arc<dyn Environment>,
+    projects: RwLock<BTreeMap<ProjectId, Arc<ProjectCore>>>,
+    pub(crate) pool: Pool,
+    on_commit: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+}
+
+/// The 24 words of a project's recovery key. They are shown once and kept nowhere: whoever has them can remove any
+/// device and read everything.
+pub struct RecoveryWords(Zeroizing<String>);
+
+impl std::fmt::Display for RecoveryWords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+const SEED: &str = "device seed";
+const NAME: &str = "device name";
+const INCARNATION: &str = "incarnation";
+const PREVIOUS: &str = "incarnation before";
+const TICKET: &str = "ticket";
+const LABEL: &str = "label ";
+
+impl Database {
+    /// Makes a database in a folder that has none, for a device with a name that people will know it by.
+    ///
+    /// # Errors
+    /// [`OpenError::Exists`] if there is one, and whatever the disk says.
+    pub fn create(folder: &Path, device_name: &str, options: Options) -> Result<Self, OpenError> {
+        let environment = options.environment.clone();
+        let folder = Folder::new(folder, &options.keys);
+        let random = Random {
+            key: random(&*environment),
+            database: random(&*environment),
+            instance: random(&*environment),
+            salt: random(&*environment),
+            key_file: random(&*environment),
+        };
+        let lock = match &options.passphrase {
+            Some(passphrase) => NewLock::Passphrase(passphrase, Hardness::STANDARD),
+            None => NewLock::KeyFile,
+        };
+        let store = Store::create(&folder, lock, &random, options.store)?;
+        let seed = Zeroizing::new(crate::environment::random::<32>(&*environment));
+        let incarnation = StoreId(crate::environment::random(&*environment));
+        store.write(|tx| {
+            tx.set_setting(None, SEED, seed.as_slice())?;
+            tx.set_setting(None, NAME, device_name.as_bytes())?;
+            tx.set_setting(None, INCARNATION, &incarnation.0)?;
+            tx.set_view_version(crate::repair::DOCUMENTS, crate::repair::DOCUMENTS_VERSION)
+        })?;
+        Self::start(store, Continuity::Same, environment)
+    }
+
+    /// Opens the database in a folder.
+    ///
+    /// A folder that was copied or restored from an older state is noticed: the device then goes on in a new incarnation,
+    /// so that nothing it writes can collide with what the other copy writes. Everything of both counts.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is missing, wrong or too new, and what to do.
+    pub fn open(folder: &Path, options: Options) -> Result<Self, OpenError> {
+        let environment = options.environment.clone();
+        let folder = Folder::new(folder, &options.keys);
+        let key = match (&options.passphrase, folder.lock_kind()?) {
+            (Some(passphrase), LockKind::Passphrase) => folder.unlock_with_passphrase(passphrase)?,
+            (_, kind) => match kind {
+                LockKind::Passphrase => return Err(ayni_store::KeyError::OtherLock(kind).into()),
+                LockKind::KeyFile => folder.unlock_with_key_file()?,
+            },
+        };
+        let opened = Store::open(&folder, &key, options.store)?;
+        if opened.continuity == Continuity::Restored {
+            let incarnation: [u8; 16] = random(&*environment);
+            let instance = random(&*environment);
+            opened.store.write(|tx| {
+                if let Some(previous) = tx.setting(None, INCARNATION)? {
+                    tx.set_setting(None, PREVIOUS, &previous)?;
+                }
+                tx.set_setting(None, INCARNATION, &incarnation)?;
+                tx.settle(instance)
+            })?;
+        }
+        let database = Self::start(opened.store, opened.continuity, environment)?;
+        if !database.views_are_current()? {
+            database.rebuild_views(|_| ()).map_err(|error| match error {
+                Error::Store(error) => OpenError::Store(error),
+                _ => OpenError::NotADatabase(database.inner.store.folder().database_file()),
+            })?;
+        }
+        Ok(database)
+    }
+
+    /// How the database in a folder is locked: what to ask for before opening it.
+    ///
+    /// # Errors
+    /// [`OpenError::NoDatabase`] and the like.
+    pub fn lock_kind(folder: &Path, keys: &Path) -> Result<LockKind, OpenError> {
+        Folder::new(folder, keys).lock_kind()
+    }
+
+    fn start(store: Store, continuity: Continuity, environment: Arc<dyn Environment>) -> Result<Self, OpenError> {
+        let (seed, incarnation, previous, projects) = store.read(|snapshot| {
+            let incarnation = snapshot.setting(None, INCARNATION)?;
+            let previous = snapshot.setting(None, PREVIOUS)?;
+            Ok::<_, ayni_store::StoreError>((
+                snapshot.setting(None, SEED)?,
+                incarnation.as_deref().and_then(StoreId::from_slice),
+                previous.as_deref().and_then(StoreId::from_slice),
+                snapshot.projects()?,
+            ))
+        })?;
+        let seed = seed.map(Zeroizing::new).and_then(|seed| <[u8; 32]>::try_from(seed.as_slice()).ok());
+        let (Some(seed), Some(incarnation)) = (seed.map(Zeroizing::new), incarnation) else {
+            return Err(OpenError::NotADatabase(store.folder().database_file()));
+        };
+        let projects = projects.into_iter().map(|(row, id)| (id, Arc::new(ProjectCore::new(id, row)))).collect();
+        let inner = Arc::new(Inner {
+            store,
+            secret: DeviceSecret::from_seed(&seed),
+            incarnation,
+            previous,
+            continuity,
+            environment,
+            projects: RwLock::new(projects),
+            pool: Pool::default(),
+            on_commit: Mutex::default(),
+        });
+        Ok(Self { inner })
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        self.inner.store.folder().path()
+    }
+
+    /// This device.
+    pub fn device(&self) -> DeviceId {
+        self.inner.secret.id()
+    }
+
+    /// The incarnation in which it writes.
+    pub fn incarnation(&self) -> StoreId {
+        self.inner.incarnation
+    }
+
+    /// Whether the folder was the one last used here, or a copy or an older state of it.
+    pub fn continuity(&self) -> Continuity {
+        self.inner.continuity
+    }
+
+    /// The name that people gave this device.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn device_name(&self) -> Result<String, Error> {
+        Ok(self.text_setting(NAME)?.unwrap_or_default())
+    }
+
+    /// The seed of the transport key: of this incarnation, so that two copies of one device are two peers on the network.
+    pub fn transport_secret(&self) -> Zeroizing<[u8; 32]> {
+        let mut hasher = blake3::Hasher::new_derive_key("ayni v1 transport key");
+        hasher.update(self.inner.secret.seed());
+        hasher.update(&self.inner.incarnation.0);
+        Zeroizing::new(*hasher.finalize().as_bytes())
+    }
+
+    /// Founds a project, with this device as its first coordinator. The words of its recovery key are given once.
+    ///
+    /// # Errors
+    /// If the name is empty or too long, or the disk fails.
+    pub fn create_project(&self, name: &str) -> Result<(Project, RecoveryWords), Error> {
+        check_name("the name of a project", name)?;
+        let environment = &*self.inner.environment;
+        let recovery = RecoveryKey::from_random(random(environment));
+        let naming = NamingKey::from_bytes(random(environment));
+        let founded = founding(&self.inner.secret, &recovery.secret(), &naming, name, random(environment));
+        let (body, id) = founded.map_err(|error| Error::Membership(error.to_string()))?;
+        let (epoch, _) =
+            first_epoch(&body, &naming, &random(environment)).map_err(|error| Error::Membership(error.to_string()))?;
+        let device_name = ayni_log::membership::device_name(&naming, self.device(), &self.device_name()?)
+            .map_err(|error| Error::Membership(error.to_string()))?;
+        let bodies = vec![ControlBody::Found(body), ControlBody::Epoch(epoch), ControlBody::DeviceName(device_name)];
+        let core = self.add_core(id, |tx| Ok(tx.add_project(id)?))?;
+        core.write(&self.inner, |tx, state| {
+            let mut documents = Documents::default();
+            self.inner.author().write_control(tx, state, &mut documents, bodies)
+        })?;
+        Ok((self.handle(core), RecoveryWords(recovery.words())))
+    }
+
+    /// Joins the project of a ticket. The project is pending until a coordinator's device has been met by sync.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyJoined`] if this device is in it.
+    pub fn join(&self, ticket: &Ticket) -> Result<Project, Error> {
+        if let Some(core) = self.inner.core(&ticket.project) {
+            if core.published(&self.inner)?.role_of(self.device()).is_some() {
+                return Err(Error::AlreadyJoined);
+            }
+        }
+        let text = ticket.to_string();
+        let core = self.add_core(ticket.project, |tx| {
+            let row = tx.add_project(ticket.project)?;
+            tx.set_setting(Some(row), TICKET, text.as_bytes())?;
+            Ok(row)
+        })?;
+        self.inner.pool.offer(&self.inner, ticket.project);
+        Ok(self.handle(core))
+    }
+
+    /// The projects of this device, oldest first.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn projects(&self) -> Result<Vec<Project>, Error> {
+        self.inner.refresh_projects()?;
+        Ok(self.inner.cores().into_iter().map(|core| self.handle(core)).collect())
+    }
+
+    /// The project with this name, or whose id begins like this.
+    ///
+    /// # Errors
+    /// [`Error::NoProject`], and [`Error::AmbiguousProject`] if several answer to it.
+    pub fn project(&self, name_or_id: &str) -> Result<Project, Error> {
+        let mut found = Vec::new();
+        for project in self.projects()? {
+            let by_id = name_or_id.len() >= 4 && project.id().to_string().starts_with(name_or_id);
+            if by_id || project.name()?.as_deref() == Some(name_or_id) {
+                found.push(project);
+            }
+        }
+        match found.len() {
+            0 => Err(Error::NoProject(name_or_id.to_owned())),
+            1 => Ok(found.remove(0)),
+            several => Err(Error::AmbiguousProject(several, name_or_id.to_owned())),
+        }
+    }
+
+    /// A text that the application keeps in this database for itself; not shared.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn label(&self, name: &str) -> Result<Option<String>, Error> {
+        self.text_setting(&format!("{LABEL}{name}"))
+    }
+
+    /// Keeps a text, see [`Database::label`].
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn set_label(&self, name: &str, text: &str) -> Result<(), Error> {
+        Ok(self.inner.store.write(|tx| tx.set_setting(None, &format!("{LABEL}{name}"), text.as_bytes()))?)
+    }
+
+    /// Addresses under which devices were met, the latest first, each with the device's transport id in it.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn remembered_addresses(&self) -> Result<Vec<(DeviceId, String)>, Error> {
+        let addresses = self.inner.store.read(|snapshot| snapshot.addresses())?;
+        Ok(addresses.into_iter().map(|(device, address, _)| (device, address)).collect())
+    }
+
+    /// Remembers where a device was met.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn remember_address(&self, device: DeviceId, address: &str) -> Result<(), Error> {
+        let now = self.inner.environment.now();
+        Ok(self.inner.store.write(|tx| tx.remember_address(device, address, now))?)
+    }
+
+    /// All conversations with other devices.
+    pub fn pool(&self) -> PoolHandle {
+        PoolHandle::new(self.clone())
+    }
+
+    /// Takes in what other processes on the same folder have committed, and sends it to the devices that this one is
+    /// connected to.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn refresh(&self) -> Result<(), Error> {
+        self.inner.refresh_projects()?;
+        for core in self.inner.cores() {
+            core.refresh(&self.inner)?;
+        }
+        Ok(())
+    }
+
+    /// Calls something after each commit of this process: to wake the process that syncs.
+    pub fn on_commit(&self, call: impl Fn() + Send + Sync + 'static) {
+        self.inner.on_commit.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(call));
+    }
+
+    fn add_core(
+        &self,
+        id: ProjectId,
+        add: impl FnOnce(&mut Write<'_>) -> Result<ayni_store::ProjectRow, Error>,
+    ) -> Result<Arc<ProjectCore>, Error> {
+        let row = self.inner.store.write(add)?;
+        let mut projects = self.inner.projects.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(projects.entry(id).or_insert_with(|| Arc::new(ProjectCore::new(id, row))).clone())
+    }
+
+    pub(crate) fn handle(&self, core: Arc<ProjectCore>) -> Project {
+        Project { database: self.clone(), core }
+    }
+
+    fn text_setting(&self, name: &str) -> Result<Option<String>, Error> {
+        let value = self.inner.store.read(|snapshot| snapshot.setting(None, name))?;
+        value.map(|value| String::from_utf8(value).map_err(|_| Error::Damaged("a setting"))).transpose()
+    }
+}
+
+impl Inner {
+    pub(crate) fn author(&self) -> Author<'_> {
+        Author {
+            secret: &self.secret,
+            incarnation: self.incarnation,
+            previous: self.previous,
+            environment: &*self.environment,
+        }
+    }
+
+    pub(crate) fn core(&self, id: &ProjectId) -> Option<Arc<ProjectCore>> {
+        self.projects.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    pub(crate) fn cores(&self) -> Vec<Arc<ProjectCore>> {
+        let mut cores: Vec<_> =
+            self.projects.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        cores.sort_by_key(|core| core.row);
+        cores
+    }
+
+    fn refresh_projects(&self) -> Result<(), Error> {
+        let known = self.store.read(|snapshot| snapshot.projects())?;
+        let mut projects = self.projects.write().unwrap_or_else(PoisonError::into_inner);
+        for (row, id) in known {
+            projects.entry(id).or_insert_with(|| Arc::new(ProjectCore::new(id, row)));
+        }
+        Ok(())
+    }
+
+    /// The request with which this device asks to join a project, as long as it is pending.
+    pub(crate) fn join_request(&self, core: &ProjectCore) -> Result<Option<Vec<u8>>, Error> {
+        let (ticket, name) = self.store.read(|snapshot| {
+            Ok::<_, Error>((snapshot.setting(Some(core.row), TICKET)?, snapshot.setting(None, NAME)?))
+        })?;
+        let text = ticket.and_then(|ticket| String::from_utf8(ticket).ok());
+        let Some(ticket) = text.and_then(|text| text.parse::<Ticket>().ok()) else { return Ok(None) };
+        if core.published(self)?.role_of(self.secret.id()).is_some() {
+            return Ok(None);
+        }
+        let name = String::from_utf8(name.unwrap_or_default()).unwrap_or_default();
+        Ok(Some(JoinRequest::new(&ticket, &self.secret, &name).encode()))
+    }
+
+    /// The ticket by which a pending project was joined.
+    pub(crate) fn ticket(&self, core: &ProjectCore) -> Result<Option<Ticket>, Error> {
+        let ticket = self.store.read(|snapshot| snapshot.setting(Some(core.row), TICKET))?;
+        Ok(ticket.and_then(|ticket| String::from_utf8(ticket).ok()?.parse().ok()))
+    }
+
+    pub(crate) fn committed(&self) {
+        for call in self.hooks().iter() {
+            call();
+        }
+    }
+
+    fn hooks(&self) -> MutexGuard<'_, Vec<Box<dyn Fn() + Send + Sync>>> {
+        self.on_commit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Refuses an empty name or one over the limit.
+pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), Error> {
+    match name.trim().is_empty() || name.len() > limits::NAME_BYTES {
+        true => Err(Error::Name { what, limit: limits::NAME_BYTES }),
+        false => Ok(()),
+    }
+}
+
+/// Which of a device's logs there are, in the order in which they travel.
+pub(crate) const LOG_KINDS: [LogKind; 2] = [LogKind::Control, LogKind::Data];

@@ -1,0 +1,89 @@
+//! What can go wrong, said so that a person knows what to do.
+
+use ayni_doc::{ChangeError, PathError};
+use ayni_log::ids::{DeviceId, DocumentId};
+use ayni_log::segment::VerifyError;
+use ayni_log::write::WriteError;
+use ayni_store::StoreError;
+use thiserror::Error;
+
+/// Why an operation on a database failed. Nothing of it happened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The disk, or the file on it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A part of the database is not as this program wrote it.
+    #[error("{0} in the database is damaged: run `ayni repair`, which rebuilds it from the log")]
+    Damaged(&'static str),
+    /// There is no such project on this device.
+    #[error("no project {0:?} on this device: `ayni project list` shows those there are")]
+    NoProject(String),
+    /// Several projects answer to the name.
+    #[error("{0} projects are named {1:?}: use the id that `ayni project list` shows")]
+    AmbiguousProject(usize, String),
+    /// The project was joined and no coordinator has admitted this device yet.
+    #[error("this device is not admitted yet: run `ayni sync` where a coordinator's device can be reached")]
+    Pending,
+    /// The role of this device does not allow it.
+    #[error("this device is a {role} in the project and cannot {what}: ask a coordinator")]
+    Role {
+        /// The role.
+        role: &'static str,
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// The keys to write or read with are not here yet.
+    #[error("the keys of the project are not here yet: run `ayni sync` with a device that has them")]
+    NoKeys,
+    /// There is no such document.
+    #[error("no document {id} in collection {collection:?}")]
+    NoDocument {
+        /// The collection.
+        collection: String,
+        /// The id.
+        id: DocumentId,
+    },
+    /// A document must be a map of fields.
+    #[error("a document must be a map of fields to values, not {0}")]
+    NotAMap(&'static str),
+    /// A field's path.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A change that cannot be written.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// A name over its limit, or empty.
+    #[error("{what} must have 1 to {limit} bytes of text")]
+    Name {
+        /// What is named.
+        what: &'static str,
+        /// The most bytes.
+        limit: usize,
+    },
+    /// A commit or change over the limits of the log.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A segment from outside that is not genuine.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// A device that nobody admitted wants to be heard.
+    #[error("device {0} is not admitted to the project")]
+    NotAdmitted(DeviceId),
+    /// The ticket is for a project that this device is in.
+    #[error("this device is in the project already")]
+    AlreadyJoined,
+    /// A membership entry that could not be made.
+    #[error("{0}")]
+    Membership(String),
+    /// The device has begun anew too often.
+    #[error("this device was restored or copied {0} times, which is the limit: make a new database and join with it")]
+    Incarnations(usize),
+    /// A selector, sort or path that cannot be understood.
+    #[error("{0}")]
+    Query(String),
+    /// Asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+}

@@ -1,0 +1,85 @@
+//! Queries: which documents, in what order, how many and how much of each.
+//!
+//! A [`Selector`] says which documents: a subset of Mango, CouchDB's query language, parsed from JSON or from words. It is
+//! asked of one document at a time ([`Selector::matches`]), and tells where an index has to be read for it
+//! ([`Selector::ranges_on`]). Nothing here reads a store: `docs/queries.md` is the contract, the database plans and runs.
+//!
+//! ```
+//! use ayni::query::{Query, Selector};
+//! use ayni_doc::{Map, Value};
+//!
+//! let selector: Selector = r#"{"country": "PE", "population": {"$gte": 100000}}"#.parse()?;
+//! assert_eq!(selector, "country=PE population>=100000".parse()?);
+//! let cusco = Map::from([("country".into(), "PE".into()), ("population".into(), Value::Int(428_450))]);
+//! assert!(selector.matches(&cusco));
+//! let query = Query::new(selector).sort("population:desc".parse()?).limit(10);
+//! # let _ = query;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod parse;
+mod projection;
+mod ranges;
+mod run;
+mod selector;
+mod sort;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use ayni_doc::{Path, PathError};
+pub use parse::SelectorError;
+pub use projection::Projection;
+pub use ranges::KeyRange;
+pub use selector::{Lookup, Selector, Test, WithId};
+pub use sort::{Direction, Sort};
+
+/// A question to one collection.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Query {
+    /// Which documents.
+    pub selector: Selector,
+    /// In what order.
+    pub sort: Sort,
+    /// How many to pass over first.
+    pub skip: u64,
+    /// How many at most; `None`: all.
+    pub limit: Option<u64>,
+    /// Which fields of each; `None`: all.
+    pub fields: Option<Projection>,
+}
+
+impl Query {
+    /// All documents that `selector` holds for, whole, in the order of their ids.
+    pub fn new(selector: Selector) -> Self {
+        Self { selector, ..Self::default() }
+    }
+
+    /// In this order.
+    #[must_use]
+    pub fn sort(mut self, sort: Sort) -> Self {
+        self.sort = sort;
+        self
+    }
+
+    /// Without the first `count` documents.
+    #[must_use]
+    pub fn skip(mut self, count: u64) -> Self {
+        self.skip = count;
+        self
+    }
+
+    /// At most `count` documents.
+    #[must_use]
+    pub fn limit(mut self, count: u64) -> Self {
+        self.limit = Some(count);
+        self
+    }
+
+    /// These fields only.
+    #[must_use]
+    pub fn fields(mut self, fields: Projection) -> Self {
+        self.fields = Some(fields);
+        self
+    }
+}

@@ -1,0 +1,69 @@
+//! Rebuilding the views (documents and indexes) from the log, which is the truth.
+
+use ayni_store::StoreError;
+
+use crate::core::documents::Documents;
+use crate::core::ingest::catch_up;
+use crate::database::Database;
+use crate::error::Error;
+
+/// The view of the log that documents and their indexes are.
+pub(crate) const DOCUMENTS: &str = "documents";
+/// How documents are merged and kept. Another number in a database: they are rebuilt when it is opened.
+pub(crate) const DOCUMENTS_VERSION: i64 = 1;
+
+/// Entries that take effect in one transaction while views are rebuilt.
+const STEP: u64 = 20_000;
+
+/// How far rebuilding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RebuildProgress {
+    /// Entries that have taken effect again.
+    pub done: u64,
+    /// All of them.
+    pub total: u64,
+}
+
+impl Database {
+    /// Whether the documents were made by the rules of this program.
+    pub(crate) fn views_are_current(&self) -> Result<bool, StoreError> {
+        let version = self.inner.store.read(|snapshot| snapshot.view_version(DOCUMENTS))?;
+        Ok(version == Some(DOCUMENTS_VERSION))
+    }
+
+    /// Throws the documents and indexes away and makes them again from the log. It can be cut off at any time: the next
+    /// opening goes on.
+    ///
+    /// # Errors
+    /// If the disk fails, or the log itself is damaged.
+    pub fn rebuild_views(&self, mut progress: impl FnMut(RebuildProgress)) -> Result<RebuildProgress, Error> {
+        let cores = self.inner.cores();
+        let mut all = RebuildProgress::default();
+        for core in &cores {
+            all.total += core.read(&self.inner, |_, state| Ok(state.data_entries()))?;
+        }
+        self.inner.store.write(|tx| {
+            tx.drop_views()?;
+            Ok::<_, Error>(())
+        })?;
+        for core in &cores {
+            core.forget();
+            loop {
+                let done = core.write(&self.inner, |tx, state| {
+                    let mut documents = Documents::default();
+                    let done = catch_up(tx, state, &mut documents, STEP)?;
+                    documents.flush(tx, &state.indexes)?;
+                    state.save(tx)?;
+                    Ok(done)
+                })?;
+                if done == 0 {
+                    break;
+                }
+                all.done += done;
+                progress(all);
+            }
+        }
+        self.inner.store.write(|tx| tx.set_view_version(DOCUMENTS, DOCUMENTS_VERSION))?;
+        Ok(all)
+    }
+}

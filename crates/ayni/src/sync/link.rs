@@ -1,0 +1,244 @@
+//! A link: one conversation with another device, driven by the bytes of a channel.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ayni_log::ids::{DeviceId, ProjectId};
+use ayni_sync::tag::{Side, prove_transport};
+use ayni_sync::{Action, CloseCode, Config, Ended, Offer, Progress, Reason, Session};
+
+use crate::database::Database;
+use crate::environment::random;
+use crate::error::Error;
+use crate::sync::pool::Job;
+use crate::sync::replica::Held;
+
+/// A channel to another device, as its transport describes it.
+pub struct ChannelInfo {
+    /// The transport id that this side has proven.
+    pub own_transport: [u8; 32],
+    /// The transport id that the other side has proven.
+    pub peer_transport: [u8; 32],
+    /// Whether this side opened the channel.
+    pub initiator: bool,
+    /// 32 bytes that both sides have alike and no other channel has.
+    pub binding: [u8; 32],
+    /// Where the other device is, in words that the network understands.
+    pub address: String,
+}
+
+/// One conversation. The network feeds it what arrives and sends what it gives.
+#[derive(Clone)]
+pub struct Link {
+    pub(crate) core: Arc<LinkCore>,
+}
+
+pub(crate) struct LinkCore {
+    pub(crate) number: u64,
+    pub(crate) database: Database,
+    pub(crate) address: String,
+    session: Mutex<Session>,
+    wake: Box<dyn Fn() + Send + Sync>,
+    notes: Mutex<Notes>,
+}
+
+/// What is known of a conversation, for people.
+#[derive(Default)]
+pub(crate) struct Notes {
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) shared: Vec<ProjectId>,
+    pub(crate) nothing_in_common: bool,
+    /// What the other side said, or what went wrong, by project.
+    pub(crate) said: Vec<(ProjectId, String)>,
+    pub(crate) ended: Option<Ended>,
+    leaving: bool,
+    /// Projects that became level, since when on the monotonic clock: a receipt is due.
+    due: Vec<(ProjectId, u64)>,
+    receipted: Vec<ProjectId>,
+}
+
+/// Receipts of live changes are gathered for so long: milliseconds.
+const RECEIPT_DELAY: u64 = 400;
+
+impl Link {
+    pub(crate) fn open(
+        database: &Database,
+        number: u64,
+        info: ChannelInfo,
+        wake: Box<dyn Fn() + Send + Sync>,
+    ) -> Result<Self, Error> {
+        let inner = &database.inner;
+        let mut projects = Vec::new();
+        for core in inner.cores() {
+            projects.push(Offer { project: core.id, join: inner.join_request(&core)? });
+        }
+        let config = Config {
+            side: if info.initiator { Side::Initiator } else { Side::Acceptor },
+            binding: info.binding,
+            peer_transport: info.peer_transport,
+            device: inner.secret.id(),
+            proof: prove_transport(&inner.secret, &info.own_transport),
+            store: inner.incarnation,
+            projects,
+            random: random(&*inner.environment),
+        };
+        let session = Mutex::new(Session::new(config, inner.environment.monotonic()));
+        let notes = Mutex::default();
+        let core = LinkCore { number, database: database.clone(), address: info.address, session, wake, notes };
+        Ok(Self { core: Arc::new(core) })
+    }
+
+    /// Bytes came, cut anywhere.
+    pub fn receive(&self, bytes: &[u8]) {
+        let inner = &self.core.database.inner;
+        self.core.with(|session| session.receive(&Held(inner), bytes, inner.environment.monotonic()));
+    }
+
+    /// At most `max` bytes to send now; none if there is nothing to send.
+    pub fn outgoing(&self, max: usize) -> Vec<u8> {
+        let inner = &self.core.database.inner;
+        self.core.session().poll_send(&Held(inner), max)
+    }
+
+    /// Time has passed: to be called a few times a second.
+    pub fn tick(&self) {
+        let now = self.core.database.inner.environment.monotonic();
+        let due = {
+            let mut notes = self.core.notes();
+            let leaving = notes.leaving;
+            let (due, rest): (Vec<_>, Vec<_>) =
+                notes.due.drain(..).partition(|(_, since)| leaving || now.saturating_sub(*since) >= RECEIPT_DELAY);
+            notes.due = rest;
+            due
+        };
+        for (project, _) in due {
+            self.core.enqueue(Job::Receipt { project });
+        }
+        self.core.with(|session| session.tick(now));
+    }
+
+    /// Whether the conversation is over: send what [`Link::outgoing`] still gives, then close the channel.
+    pub fn is_over(&self) -> bool {
+        self.core.session().is_ended()
+    }
+
+    /// Whether the other device shares a project with this one.
+    pub fn shares_a_project(&self) -> bool {
+        !self.core.notes().shared.is_empty()
+    }
+
+    /// Whether it turned out that the two devices share no project.
+    pub fn nothing_in_common(&self) -> bool {
+        self.core.notes().nothing_in_common
+    }
+
+    /// Why the conversation ended, in words for people, unless it was by agreement.
+    pub fn fault(&self) -> Option<String> {
+        match &self.core.notes().ended {
+            Some(Ended::Here(reason) | Ended::There(reason)) => Some(reason.text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Leave once both sides hold the same and have each other's receipts.
+    pub fn goodbye(&self) {
+        self.core.leave();
+    }
+
+    /// The channel has ended: the conversation is forgotten.
+    pub fn closed(&self) {
+        self.core.database.inner.pool.forget(self.core.number);
+    }
+}
+
+impl LinkCore {
+    /// Changes the session, then carries out what it wants.
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Session) -> T) -> T {
+        let mut session = self.session();
+        let result = change(&mut session);
+        let actions: Vec<Action> = std::iter::from_fn(|| session.poll_action()).collect();
+        drop(session);
+        for action in actions {
+            self.carry_out(action);
+        }
+        (self.wake)();
+        result
+    }
+
+    pub(crate) fn leave(&self) {
+        self.notes().leaving = true;
+        self.with(Session::goodbye);
+    }
+
+    pub(crate) fn end(&self, code: CloseCode, text: &str) {
+        self.with(|session| session.close(Reason::new(code, text)));
+    }
+
+    pub(crate) fn progress(&self, project: &ProjectId) -> (Option<Progress>, bool) {
+        let session = self.session();
+        (session.progress(project), session.is_level(project))
+    }
+
+    pub(crate) fn note(&self, project: ProjectId, text: String) {
+        let mut notes = self.notes();
+        notes.said.retain(|(of, _)| *of != project);
+        notes.said.push((project, text));
+    }
+
+    fn carry_out(&self, action: Action) {
+        match action {
+            Action::Met { device, shared, .. } => {
+                let mut notes = self.notes();
+                notes.device = Some(device);
+                notes.nothing_in_common = shared.is_empty();
+                notes.shared = shared;
+                if !notes.nothing_in_common {
+                    drop(notes);
+                    self.enqueue(Job::Remember { device, address: self.address.clone() });
+                }
+            }
+            Action::Shared { project } => {
+                let mut notes = self.notes();
+                notes.nothing_in_common = false;
+                notes.shared.push(project);
+            }
+            Action::Store { project, segment } => self.enqueue(Job::Store { project, link: self.number, segment }),
+            Action::StoreReceipt { project, receipt } => self.enqueue(Job::Keep { project, receipt }),
+            Action::JoinRequest { project, request } => {
+                self.enqueue(Job::Admit { project, link: self.number, request });
+            }
+            Action::NotAdmitted { project } => {
+                self.note(project, "the other device does not know this one as a member yet".into());
+            }
+            Action::Declined { project, text } => self.note(project, text),
+            Action::Level { project } => self.level(project),
+            Action::Ended(ended) => self.notes().ended = Some(ended),
+            _ => {}
+        }
+        self.database.inner.pool.changed();
+    }
+
+    /// The first time in a conversation a receipt goes out at once, later ones are gathered.
+    fn level(&self, project: ProjectId) {
+        let mut notes = self.notes();
+        notes.said.retain(|(of, _)| *of != project);
+        if notes.leaving || !notes.receipted.contains(&project) {
+            notes.receipted.push(project);
+            drop(notes);
+            self.enqueue(Job::Receipt { project });
+        } else if !notes.due.iter().any(|(due, _)| *due == project) {
+            notes.due.push((project, self.database.inner.environment.monotonic()));
+        }
+    }
+
+    fn enqueue(&self, job: Job) {
+        crate::sync::pool::enqueue(&self.database, job);
+    }
+
+    pub(crate) fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,375 @@
+//! The pool: all conversations of this device, and the queue of what they want stored.
+//!
+//! Conversations only read; whatever is to be written goes through one queue, whose worker stores everything that has
+//! gathered in one transaction: the busier the device, the larger the transactions.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ayni_log::ids::{DeviceId, ProjectId};
+use ayni_log::membership::{ControlBody, JoinRequest, Role, admit, grant};
+use ayni_log::segment::Segment;
+use ayni_store::BranchRow;
+use ayni_sync::receipt::{ReceiptKey, SignedReceipt};
+use ayni_sync::{Arrived, CloseCode, Offer, Progress, Refusal};
+
+use crate::core::documents::Documents;
+use crate::core::ingest::ingest;
+use crate::database::{Database, Inner};
+use crate::environment::random;
+use crate::error::Error;
+use crate::project::ProjectCore;
+use crate::sync::link::{ChannelInfo, Link, LinkCore};
+use crate::sync::receipts;
+use crate::sync::replica::{Held, branch_id};
+
+/// Bytes of segments that are stored in one transaction at the most.
+const BATCH_BYTES: usize = 6 << 20;
+
+/// Something that a conversation wants done.
+pub(crate) enum Job {
+    Store { project: ProjectId, link: u64, segment: Arrived },
+    Keep { project: ProjectId, receipt: SignedReceipt },
+    Admit { project: ProjectId, link: u64, request: Vec<u8> },
+    Receipt { project: ProjectId },
+    Remember { device: DeviceId, address: String },
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Pool {
+    links: Mutex<BTreeMap<u64, Arc<LinkCore>>>,
+    next: AtomicU64,
+    queue: Mutex<Queue>,
+    changes: (Mutex<u64>, Condvar),
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    working: bool,
+}
+
+/// A device that is being talked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// The device, once it has proven who it is.
+    pub device: Option<DeviceId>,
+    /// Its name in a project that both are in.
+    pub name: String,
+    /// Where it is.
+    pub address: String,
+    /// The projects in common.
+    pub projects: Vec<PeerProject>,
+    /// Why the conversation ended, if it did.
+    pub fault: Option<String>,
+}
+
+/// How far a project is with a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerProject {
+    /// The project.
+    pub project: ProjectId,
+    /// Entries and bytes done and to do, both ways.
+    pub progress: Progress,
+    /// Whether both sides hold the same.
+    pub level: bool,
+    /// What the other side said of it, such as why a request to join was declined.
+    pub said: Option<String>,
+}
+
+/// All conversations of a database with other devices.
+pub struct PoolHandle {
+    database: Database,
+}
+
+impl PoolHandle {
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Begins a conversation over a channel. `wake` is called whenever there may be something to send, or it is over; it
+    /// must not block.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn connect(&self, info: ChannelInfo, wake: impl Fn() + Send + Sync + 'static) -> Result<Link, Error> {
+        let pool = &self.database.inner.pool;
+        let number = pool.next.fetch_add(1, Ordering::Relaxed);
+        let link = Link::open(&self.database, number, info, Box::new(wake))?;
+        pool.links().insert(number, link.core.clone());
+        pool.changed();
+        Ok(link)
+    }
+
+    /// Everyone who is being talked to now.
+    pub fn peers(&self) -> Vec<PeerStatus> {
+        let links: Vec<_> = self.database.inner.pool.links().values().cloned().collect();
+        links.iter().map(|link| self.status(link)).collect()
+    }
+
+    fn status(&self, link: &LinkCore) -> PeerStatus {
+        let (device, shared, said, fault) = {
+            let notes = link.notes();
+            let fault = match &notes.ended {
+                Some(ayni_sync::Ended::Here(reason) | ayni_sync::Ended::There(reason)) => Some(reason.text.clone()),
+                _ => None,
+            };
+            (notes.device, notes.shared.clone(), notes.said.clone(), fault)
+        };
+        let inner = &self.database.inner;
+        let mut name = String::new();
+        let mut projects = Vec::new();
+        for project in shared {
+            let published = inner.core(&project).and_then(|core| core.published(inner).ok());
+            if let (Some(published), Some(device)) = (published, device)
+                && let Some(known) = published.names.get(&device)
+            {
+                name.clone_from(known);
+            }
+            let (progress, level) = link.progress(&project);
+            let said = said.iter().find(|(of, _)| *of == project).map(|(_, said)| said.clone());
+            projects.push(PeerProject { project, progress: progress.unwrap_or_default(), level, said });
+        }
+        PeerStatus { device, name, address: link.address.clone(), projects, fault }
+    }
+
+    /// Leaves every conversation once both sides hold the same and have each other's receipts.
+    pub fn goodbye(&self) {
+        for link in self.database.inner.pool.all() {
+            link.leave();
+        }
+    }
+
+    /// Ends every conversation now. What was stored stays; the next ones go on from there.
+    pub fn cancel(&self) {
+        for link in self.database.inner.pool.all() {
+            link.end(CloseCode::Shutdown, "the program stops");
+        }
+    }
+
+    /// A number that grows with every change of any conversation.
+    pub fn revision(&self) -> u64 {
+        *self.database.inner.pool.changes.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the revision is beyond `seen`, at most so long; gives the revision then.
+    pub fn wait(&self, seen: u64, at_most: Duration) -> u64 {
+        let (revision, changed) = &self.database.inner.pool.changes;
+        let revision = revision.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = changed.wait_timeout_while(revision, at_most, |revision| *revision <= seen);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl Pool {
+    pub(crate) fn changed(&self) {
+        *self.changes.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.changes.1.notify_all();
+    }
+
+    /// Branches of a project have grown: everyone who is connected learns of it.
+    pub(crate) fn advanced(&self, inner: &Inner, project: ProjectId, grown: &[BranchRow]) {
+        if grown.is_empty() {
+            return;
+        }
+        let branches: Vec<_> = grown.iter().map(|row| branch_id(*row)).collect();
+        let now = inner.environment.monotonic();
+        for link in self.all() {
+            link.with(|session| session.advanced(&Held(inner), &project, &branches, now));
+        }
+        self.changed();
+    }
+
+    /// A project is new on this device: conversations under way learn of it.
+    pub(crate) fn offer(&self, inner: &Inner, project: ProjectId) {
+        let Some(core) = inner.core(&project) else { return };
+        let join = inner.join_request(&core).ok().flatten();
+        for link in self.all() {
+            let offer = Offer { project, join: join.clone() };
+            link.with(|session| session.add_project(&Held(inner), offer));
+        }
+    }
+
+    pub(crate) fn forget(&self, number: u64) {
+        self.links().remove(&number);
+        self.changed();
+    }
+
+    fn receipts_changed(&self, project: ProjectId, key: ReceiptKey) {
+        for link in self.all() {
+            link.with(|session| session.receipts_changed(&project, &[key]));
+        }
+        self.changed();
+    }
+
+    fn get(&self, number: u64) -> Option<Arc<LinkCore>> {
+        self.links().get(&number).cloned()
+    }
+
+    fn all(&self) -> Vec<Arc<LinkCore>> {
+        self.links().values().cloned().collect()
+    }
+
+    fn links(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<LinkCore>>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds a job to the queue; its worker is started if it does not run.
+pub(crate) fn enqueue(database: &Database, job: Job) {
+    let mut queue = database.inner.pool.queue();
+    queue.jobs.push_back(job);
+    if !std::mem::replace(&mut queue.working, true) {
+        let database = database.clone();
+        database.inner.environment.clone().spawn(Box::new(move || work(&database)));
+    }
+}
+
+/// Does what is in the queue, until it is empty.
+fn work(database: &Database) {
+    let inner = &database.inner;
+    loop {
+        let job = {
+            let mut queue = inner.pool.queue();
+            let job = queue.jobs.pop_front();
+            queue.working = job.is_some();
+            job
+        };
+        let Some(job) = job else { return };
+        let outcome = match job {
+            Job::Store { project, link, segment } => {
+                store(inner, project, more_of(inner, project, link, segment));
+                Ok(())
+            }
+            Job::Keep { project, receipt } => with_core(inner, project, |core| {
+                if let Some(key) = receipts::keep(inner, core, &receipt)? {
+                    inner.pool.receipts_changed(project, key);
+                }
+                Ok(())
+            }),
+            Job::Receipt { project } => with_core(inner, project, |core| {
+                if let Some(key) = receipts::sign_own(inner, core)? {
+                    inner.pool.receipts_changed(project, key);
+                }
+                Ok(())
+            }),
+            Job::Admit { project, link, request } => {
+                with_core(inner, project, |core| answer_request(inner, core, link, &request))
+            }
+            Job::Remember { device, address } => remember(database, device, &address),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "a job of sync failed");
+        }
+    }
+}
+
+fn with_core(
+    inner: &Inner,
+    project: ProjectId,
+    work: impl FnOnce(&ProjectCore) -> Result<(), Error>,
+) -> Result<(), Error> {
+    inner.core(&project).map_or(Ok(()), |core| work(&core))
+}
+
+/// The segments at the front of the queue that can be stored along with one.
+fn more_of(inner: &Inner, project: ProjectId, link: u64, segment: Arrived) -> Vec<(u64, Arrived)> {
+    let mut bytes = segment.bytes.len();
+    let mut batch = vec![(link, segment)];
+    let mut queue = inner.pool.queue();
+    while bytes < BATCH_BYTES
+        && matches!(queue.jobs.front(), Some(Job::Store { project: next, .. }) if *next == project)
+    {
+        if let Some(Job::Store { link, segment, .. }) = queue.jobs.pop_front() {
+            bytes += segment.bytes.len();
+            batch.push((link, segment));
+        }
+    }
+    batch
+}
+
+/// Stores segments in one transaction and tells the conversations they came by.
+fn store(inner: &Inner, project: ProjectId, batch: Vec<(u64, Arrived)>) {
+    let Some(core) = inner.core(&project) else { return };
+    let segments = batch.iter().map(|(_, arrived)| decode(arrived, project));
+    let result = core.write(inner, |tx, state| ingest(tx, state, &inner.author(), segments));
+    match result {
+        Ok(ingested) => {
+            if let Some(why) = &ingested.invalid {
+                tracing::warn!(why, "refused a segment");
+            }
+            for ((number, arrived), answer) in batch.iter().zip(ingested.answers) {
+                let Some(link) = inner.pool.get(*number) else { continue };
+                link.with(|session| match answer {
+                    Ok(()) => session.stored(&Held(inner), arrived.token),
+                    Err(refusal) => session.refused(arrived.token, refusal),
+                });
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "could not store what another device sent");
+            for (number, arrived) in batch {
+                let Some(link) = inner.pool.get(number) else { continue };
+                link.note(project, error.to_string());
+                link.with(|session| session.refused(arrived.token, Refusal::Unwanted));
+                link.end(CloseCode::Storage, "this device cannot store what it is sent");
+            }
+        }
+    }
+}
+
+/// The segment in a frame, if it is the one that the frame says.
+fn decode(arrived: &Arrived, project: ProjectId) -> Result<Segment, String> {
+    let segment = Segment::decode(&arrived.bytes, project).map_err(|error| error.to_string())?;
+    match segment.log == arrived.log && segment.start == arrived.start {
+        true => Ok(segment),
+        false => Err("a segment that is not the one it was announced as".into()),
+    }
+}
+
+/// Admits a device that asks to join by a ticket, if this device is a coordinator's.
+fn answer_request(inner: &Inner, core: &ProjectCore, link: u64, request: &[u8]) -> Result<(), Error> {
+    let Ok(request) = JoinRequest::decode(request) else { return Ok(()) };
+    let published = core.published(inner)?;
+    if published.role_of(inner.secret.id()) != Some(Role::Coordinator) {
+        return Ok(());
+    }
+    let now = inner.environment.now();
+    let seed = random(&*inner.environment);
+    let declined = core.write(inner, |tx, state| {
+        let invite = match state.view.check_request(&request, now) {
+            Ok(invite) => invite,
+            Err(error) => return Ok(Some(error.to_string())),
+        };
+        let naming = state.ring.naming_key().ok_or(Error::NoKeys)?;
+        let failed = |error: &dyn std::fmt::Display| Error::Membership(error.to_string());
+        let admission = admit(&request, &invite, naming).map_err(|error| failed(&error))?;
+        let keys = grant(&state.ring, request.device, &request.exchange, invite.body.role, &seed)
+            .map_err(|error| failed(&error))?;
+        let mut documents = Documents::default();
+        let bodies = vec![ControlBody::Admit(admission), ControlBody::Grant(keys)];
+        inner.author().write_control(tx, state, &mut documents, bodies)?;
+        documents.flush(tx, &state.indexes)?;
+        state.save(tx)?;
+        Ok(None)
+    })?;
+    if let (Some(text), Some(link)) = (declined, inner.pool.get(link)) {
+        link.with(|session| session.decline(&core.id, &text));
+    }
+    Ok(())
+}
+
+fn remember(database: &Database, device: DeviceId, address: &str) -> Result<(), Error> {
+    let known = database.remembered_addresses()?;
+    match known.iter().any(|(of, known)| *of == device && known == address) {
+        true => Ok(()),
+        false => database.remember_address(device, address),
+    }
+}

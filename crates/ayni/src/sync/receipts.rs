@@ -1,0 +1,82 @@
+//! Receipts: this device's signed statements of what it holds, and those of others that it keeps.
+
+use ayni_store::{ProjectRow, Snapshot, StoredReceipt};
+use ayni_sync::receipt::{Head, Receipt, ReceiptKey, Retention, SignedReceipt};
+
+use crate::database::{Inner, LOG_KINDS};
+use crate::error::Error;
+use crate::project::ProjectCore;
+
+/// Signs a receipt if this device holds other than its last one says. Gives whose receipt is new then.
+pub(crate) fn sign_own(inner: &Inner, core: &ProjectCore) -> Result<Option<ReceiptKey>, Error> {
+    let key = ReceiptKey { device: inner.secret.id(), store: inner.incarnation };
+    inner.store.write(|tx| {
+        let heads = heads(tx, core.row)?;
+        if heads.is_empty() {
+            return Ok(None);
+        }
+        let last = stored(tx, core.row)?.into_iter().find(|receipt| receipt.key.device == key.device);
+        if last.as_ref().is_some_and(|last| last.key == key && last.heads == heads) {
+            return Ok(None);
+        }
+        let counter = last.filter(|last| last.key == key).map_or(1, |last| last.counter + 1);
+        let now = inner.environment.now();
+        let receipt = Receipt {
+            project: core.id,
+            key,
+            counter,
+            time: now,
+            retention: Retention::Everything,
+            heads,
+            lacked: Vec::new(),
+            attachments_lacked: 0,
+        };
+        let receipt = receipt.sign(&inner.secret).encode();
+        tx.set_receipt(core.row, &StoredReceipt { device: key.device, received: now, receipt })?;
+        Ok(Some(key))
+    })
+}
+
+/// Keeps a receipt of another device if it is genuine and newer than the one held. Gives whose it is then.
+pub(crate) fn keep(inner: &Inner, core: &ProjectCore, signed: &SignedReceipt) -> Result<Option<ReceiptKey>, Error> {
+    let member = core.published(inner)?.role_of(signed.key.device).is_some();
+    let Ok(receipt) = signed.receipt() else { return Ok(None) };
+    if !member || signed.project != core.id || signed.verify().is_err() || signed.key.device == inner.secret.id() {
+        return Ok(None);
+    }
+    inner.store.write(|tx| {
+        let held = stored(tx, core.row)?.into_iter().find(|held| held.key.device == signed.key.device);
+        let newer = held.is_none_or(|held| match held.key == receipt.key {
+            true => receipt.counter > held.counter,
+            false => receipt.time > held.time,
+        });
+        if !newer {
+            return Ok(None);
+        }
+        let received = inner.environment.now();
+        let stored = StoredReceipt { device: receipt.key.device, received, receipt: signed.encode() };
+        tx.set_receipt(core.row, &stored)?;
+        Ok(Some(receipt.key))
+    })
+}
+
+/// The receipts held.
+pub(crate) fn stored(store: &Snapshot<'_>, row: ProjectRow) -> Result<Vec<Receipt>, Error> {
+    let read = |stored: StoredReceipt| SignedReceipt::decode(&stored.receipt).and_then(|signed| signed.receipt()).ok();
+    Ok(store.receipts(row)?.into_iter().filter_map(read).collect())
+}
+
+fn heads(store: &Snapshot<'_>, row: ProjectRow) -> Result<Vec<Head>, Error> {
+    let mut heads = Vec::new();
+    for kind in LOG_KINDS {
+        let branches = store.frontier(row, kind)?.into_iter().filter(|branch| branch.length > 0);
+        heads.extend(branches.map(|branch| Head { log: branch.log_id, length: branch.length, hash: branch.hash }));
+    }
+    heads.sort_unstable();
+    Ok(heads)
+}
+
+/// Whether a device that signed this keeps everything that it acknowledges.
+pub(crate) fn counts_as_backup(receipt: &Receipt) -> bool {
+    receipt.retention == Retention::Everything && receipt.lacked.is_empty()
+}

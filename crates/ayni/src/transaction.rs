@@ -1,0 +1,298 @@
+//! A transaction: changes to documents that become one commit.
+
+use std::collections::BTreeMap;
+
+use ayni_doc::{Change, Document as Merged, Map, Operation, Value, Version, diff};
+use ayni_log::header::document_id;
+use ayni_log::ids::{CollectionTag, DocumentId, Hash, LogKind};
+use ayni_log::tip::Tip;
+use ayni_log::write::write_commit;
+use ayni_store::{BranchRow, CollectionRow, EntryKey, Write, entry_key};
+
+use crate::core::documents::{Documents, read};
+use crate::core::ingest::store_own;
+use crate::core::pen::{About, Nib, Pen, PenError};
+use crate::core::state::State;
+use crate::database::{Inner, check_name};
+use crate::document::Document;
+use crate::error::Error;
+
+/// Changes on their way to become one commit. Made by [`Project::write`](crate::Project::write).
+///
+/// What a transaction reads includes what it has written so far.
+pub struct Transaction<'t, 's> {
+    tx: &'t mut Write<'s>,
+    state: &'t mut State,
+    inner: &'t Inner,
+    row: BranchRow,
+    next: u64,
+    drafts: Vec<Draft>,
+    /// The drafts of each document that was touched.
+    touched: BTreeMap<DocumentId, Vec<usize>>,
+    random: Random,
+}
+
+/// What putting a document did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// There was none: it is new.
+    Created,
+    /// It shows something else now.
+    Updated,
+    /// It showed the same already: nothing was written.
+    Unchanged,
+}
+
+struct Draft {
+    about: Target,
+    change: Change,
+}
+
+enum Target {
+    Create { collection: String, tag: CollectionTag, random: [u8; 8] },
+    Keyed { collection: String, tag: CollectionTag, id: DocumentId },
+    Edit { parents: Vec<EntryKey> },
+}
+
+/// Random bytes, fetched many at a time.
+struct Random {
+    bytes: Vec<u8>,
+}
+
+impl Random {
+    fn next(&mut self, inner: &Inner) -> [u8; 8] {
+        if self.bytes.is_empty() {
+            self.bytes.resize(1 << 12, 0);
+            inner.environment.random(&mut self.bytes);
+        }
+        let rest = self.bytes.len().saturating_sub(8);
+        let taken = self.bytes.split_off(rest);
+        taken.try_into().unwrap_or([0; 8])
+    }
+}
+
+impl<'t, 's> Transaction<'t, 's> {
+    pub(crate) fn begin(tx: &'t mut Write<'s>, state: &'t mut State, inner: &'t Inner) -> Result<Self, Error> {
+        let row = inner.author().branch(tx, state, LogKind::Data)?;
+        let next = state.branches.get(row).map_or(0, |branch| branch.tip.length());
+        let (drafts, touched) = (Vec::new(), BTreeMap::new());
+        Ok(Self { tx, state, inner, row, next, drafts, touched, random: Random { bytes: Vec::new() } })
+    }
+
+    /// How many changes it has so far.
+    pub fn len(&self) -> usize {
+        self.drafts.len()
+    }
+
+    /// Whether it has no change yet.
+    pub fn is_empty(&self) -> bool {
+        self.drafts.is_empty()
+    }
+
+    /// Creates a document with these fields; gives its id.
+    ///
+    /// # Errors
+    /// [`Error::NotAMap`] unless the value is a map; [`Error::Path`] for a field name that is too long.
+    pub fn create(&mut self, collection: &str, fields: impl Into<Value>) -> Result<DocumentId, Error> {
+        let change = Change::Edit(diff(&Map::new(), &fields_of(fields.into())?)?);
+        let tag = self.tag(collection)?;
+        let random = self.random.next(self.inner);
+        let log = self.inner.author().log(self.state, LogKind::Data).id();
+        let id = document_id(log, random);
+        self.push(id, Target::Create { collection: collection.to_owned(), tag, random }, change);
+        Ok(id)
+    }
+
+    /// Makes the document with this key show these fields: creates it, or changes what differs. The same key is the same
+    /// document on every device.
+    ///
+    /// # Errors
+    /// As [`Transaction::create`].
+    pub fn put(&mut self, collection: &str, key: &str, fields: impl Into<Value>) -> Result<(DocumentId, Put), Error> {
+        let fields = fields_of(fields.into())?;
+        let tag = self.tag(collection)?;
+        let naming = self.state.ring.naming_key().ok_or(Error::NoKeys)?;
+        let id = naming.document(collection, key.as_bytes());
+        if let Some(put) = self.put_existing(collection, id, &fields)? {
+            return Ok((id, put));
+        }
+        let change = Change::Edit(diff(&Map::new(), &fields)?);
+        self.push(id, Target::Keyed { collection: collection.to_owned(), tag, id }, change);
+        Ok((id, Put::Created))
+    }
+
+    /// Makes the document with this id show these fields, changing only what differs; `None` if there is none, nor ever was.
+    ///
+    /// # Errors
+    /// As [`Transaction::create`].
+    pub fn put_existing(&mut self, collection: &str, id: DocumentId, fields: &Map) -> Result<Option<Put>, Error> {
+        let tag = self.tag(collection)?;
+        let current = self.current(tag, id)?.filter(|current| !current.heads().is_empty());
+        let Some(current) = current else { return Ok(None) };
+        let operations = diff(&current.shown(), fields)?;
+        if operations.is_empty() && current.is_present() {
+            return Ok(Some(Put::Unchanged));
+        }
+        let parents = current.heads().iter().map(|key| key.0).collect();
+        self.push(id, Target::Edit { parents }, Change::Edit(operations));
+        Ok(Some(Put::Updated))
+    }
+
+    /// Makes a document show these fields, changing only what differs from what `document` showed when it was read.
+    ///
+    /// # Errors
+    /// As [`Transaction::create`].
+    pub fn replace(&mut self, document: &Document, fields: impl Into<Value>) -> Result<(), Error> {
+        let operations = diff(&document.merged.shown(), &fields_of(fields.into())?)?;
+        if operations.is_empty() && document.merged.is_present() {
+            return Ok(());
+        }
+        self.edit(document, operations)
+    }
+
+    /// Does operations on a document. They have seen exactly what `document` showed when it was read: what came since is
+    /// not overwritten but becomes a conflict.
+    ///
+    /// # Errors
+    /// [`Error::NoDocument`] for one that was never written.
+    pub fn edit(&mut self, document: &Document, operations: Vec<Operation>) -> Result<(), Error> {
+        self.change(document, Change::Edit(operations))
+    }
+
+    /// Deletes a document. Who edits it meanwhile without having seen that keeps it.
+    ///
+    /// # Errors
+    /// [`Error::NoDocument`] for one that was never written.
+    pub fn delete(&mut self, document: &Document) -> Result<(), Error> {
+        self.change(document, Change::Delete)
+    }
+
+    /// A document as it is now, in this transaction; `None` if there is none or it was deleted.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn get(&mut self, collection: &str, id: DocumentId) -> Result<Option<Document>, Error> {
+        let tag = self.tag(collection)?;
+        let current = self.current(tag, id)?.filter(Merged::is_present);
+        Ok(current.map(|merged| Document { id, collection: collection.to_owned(), merged }))
+    }
+
+    fn change(&mut self, document: &Document, change: Change) -> Result<(), Error> {
+        let parents: Vec<EntryKey> = document.merged.heads().iter().map(|key| key.0).collect();
+        if parents.is_empty() {
+            return Err(Error::NoDocument { collection: document.collection.clone(), id: document.id });
+        }
+        self.push(document.id, Target::Edit { parents }, change);
+        Ok(())
+    }
+
+    fn push(&mut self, id: DocumentId, about: Target, change: Change) {
+        self.touched.entry(id).or_default().push(self.drafts.len());
+        self.drafts.push(Draft { about, change });
+    }
+
+    fn tag(&self, collection: &str) -> Result<CollectionTag, Error> {
+        check_name("the name of a collection", collection)?;
+        Ok(self.state.ring.naming_key().ok_or(Error::NoKeys)?.tag(collection))
+    }
+
+    /// The document as it is stored, with the drafts of this transaction on top.
+    fn current(&self, tag: CollectionTag, id: DocumentId) -> Result<Option<Merged>, Error> {
+        let row: Option<CollectionRow> = self.state.collections.get(&tag).map(|known| known.row);
+        let stored = match row {
+            Some(row) => self.tx.document_by_id(row, id)?,
+            None => None,
+        };
+        let mut merged = match &stored {
+            Some(stored) => read(&stored.body, &stored.heads)?,
+            None => Merged::default(),
+        };
+        let drafts = self.touched.get(&id).map_or(&[][..], Vec::as_slice);
+        if stored.is_none() && drafts.is_empty() {
+            return Ok(None);
+        }
+        for index in drafts {
+            let Some(draft) = self.drafts.get(*index) else { continue };
+            let version = Version {
+                key: ayni_doc::EntryKey(entry_key(self.row, self.next + *index as u64)),
+                hash: Hash([0; 32]),
+                time: self.inner.environment.now(),
+                author: self.inner.secret.id(),
+                // Drafts of one transaction are written one after the other, each having seen what was before it.
+                parents: merged.heads().to_vec(),
+                change: Some(draft.change.clone()),
+            };
+            merged.advance(&version);
+        }
+        Ok(Some(merged))
+    }
+
+    pub(crate) fn commit(self) -> Result<(), Error> {
+        if self.drafts.is_empty() {
+            return Ok(());
+        }
+        let Self { tx, state, inner, row, drafts, .. } = self;
+        let (nib, heads) = nib(state, row)?;
+        let key = nib.key.clone();
+        let time = inner.environment.now();
+        let written = {
+            let shapes = std::mem::take(&mut state.own_shapes);
+            let mut pen = Pen::new(&state.branches, tx, row, nib, shapes, &heads).map_err(pen_error)?;
+            for draft in &drafts {
+                pen.write(&about(&draft.about), &draft.change, time).map_err(pen_error)?;
+            }
+            pen.finish()
+        };
+        state.own_shapes = written.shapes;
+        let tip: &Tip = state.branches.get(row).map(|branch| &branch.tip).ok_or(Error::Damaged("this device's log"))?;
+        let (segments, tip) = write_commit(tip, &inner.secret, Some(&key), written.drafts)?;
+        let changes = drafts.into_iter().map(|draft| draft.change).collect();
+        let mut documents = Documents::default();
+        store_own(tx, state, &mut documents, row, &segments, tip, changes)?;
+        documents.flush(tx, &state.indexes)?;
+        state.save(tx)
+    }
+}
+
+/// The key to write with, and the control heads to anchor.
+#[expect(clippy::type_complexity, reason = "control heads are written so everywhere")]
+fn nib(state: &mut State, row: BranchRow) -> Result<(Nib, Vec<(ayni_log::ids::LogId, u64, Hash)>), Error> {
+    let epochs = state.view.epoch_heads();
+    let tip = state.branches.get(row).map(|branch| branch.tip.clone()).ok_or(Error::Damaged("this device's log"))?;
+    let nib = match tip.key_set_number(&epochs) {
+        Some(number) => Nib { key: state.log_key(row, number).ok_or(Error::NoKeys)?, number, declare: None },
+        None => {
+            let key = state.ring.set_key(&epochs).ok_or(Error::NoKeys)?.for_log(tip.id());
+            Nib { key: key.into(), number: tip.key_sets() + 1, declare: Some(epochs) }
+        }
+    };
+    Ok((nib, state.view.heads()))
+}
+
+fn about(target: &Target) -> About<'_> {
+    match target {
+        Target::Create { collection, tag, random } => About::Create { collection, tag: *tag, random: *random },
+        Target::Keyed { collection, tag, id } => About::Keyed { collection, tag: *tag, id: *id },
+        Target::Edit { parents } => About::Edit { parents },
+    }
+}
+
+fn pen_error(error: PenError) -> Error {
+    match error {
+        PenError::Change(error) => error.into(),
+        PenError::Store(error) => error.into(),
+        PenError::NoParent => Error::Damaged("the branch of a document's last change"),
+    }
+}
+
+fn fields_of(value: Value) -> Result<Map, Error> {
+    match value {
+        Value::Map(fields) => Ok(fields),
+        Value::Null => Err(Error::NotAMap("nothing")),
+        Value::Bool(_) => Err(Error::NotAMap("true or false")),
+        Value::Int(_) | Value::Float(_) => Err(Error::NotAMap("a number")),
+        Value::Text(_) => Err(Error::NotAMap("text")),
+        Value::List(_) => Err(Error::NotAMap("a list")),
+        _ => Err(Error::NotAMap("a single value")),
+    }
+}
