@@ -405,10 +405,18 @@ impl Inner {
 
     fn refresh_projects(&self) -> Result<(), Error> {
         let known = self.store.read(|snapshot| snapshot.projects())?;
-        let mut projects = self.projects.write().unwrap_or_else(PoisonError::into_inner);
-        for (row, id) in known {
-            projects.entry(id).or_insert_with(|| Arc::new(ProjectCore::new(id, row)));
+        let mut new = Vec::new();
+        {
+            let mut projects = self.projects.write().unwrap_or_else(PoisonError::into_inner);
+            for (row, id) in known {
+                projects.entry(id).or_insert_with(|| {
+                    new.push(id);
+                    Arc::new(ProjectCore::new(id, row))
+                });
+            }
         }
+        // Another process founded or joined them: conversations under way learn of it.
+        new.into_iter().for_each(|id| self.pool.offer(self, id));
         Ok(())
     }
 
