@@ -125,6 +125,22 @@ pub fn values(records: &[Record]) -> Result<Vec<Value>> {
     records.iter().map(|record| Ok(Value::from_json(&record.to_json())?)).collect()
 }
 
+/// Carries everything from one device to another.
+///
+/// # Errors
+/// When it does not all arrive.
+pub fn level(one: &Device, other: &Device) -> Result<Pipe> {
+    let (here, there) = (one.project()?, other.project()?);
+    let mut pipe = Pipe::connect(&one.database, &other.database)?;
+    let documents = |project: &Project| -> Result<u64> {
+        Ok(project.collections()?.iter().map(|collection| collection.documents).sum())
+    };
+    let all = documents(&here)?;
+    pipe.carry_until("the same on both devices", || Ok(documents(&there)? == all))?;
+    pipe.settle();
+    Ok(pipe)
+}
+
 /// Waits until something holds.
 ///
 /// # Errors
@@ -225,6 +241,21 @@ impl Pipe {
             std::thread::sleep(Duration::from_micros(200));
         }
         any
+    }
+
+    /// Carries until something holds.
+    ///
+    /// # Errors
+    /// When it does not for ten minutes.
+    pub fn carry_until(&mut self, what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+        let started = Instant::now();
+        while !holds()? {
+            ensure!(started.elapsed() < PATIENCE, "{what} did not come about");
+            (0..64).for_each(|_| {
+                self.pump();
+            });
+        }
+        Ok(())
     }
 
     /// Carries until neither has had anything to say for a second.

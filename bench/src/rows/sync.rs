@@ -1,7 +1,7 @@
 //! Sync: everything to an empty device, nothing, and a little of much.
 
 use super::{Bench, median, rate, timed};
-use crate::devices::{COLLECTION, Pipe, Wire, pair, until, values, write};
+use crate::devices::{COLLECTION, Pipe, Wire, level, pair, until, values, write};
 use crate::records::records;
 use crate::row::{Row, Target};
 use anyhow::{Context, Result};
@@ -26,7 +26,11 @@ fn cold(bench: &Bench) -> Result<Row> {
         let mut wire = None;
         times.push(timed(|| {
             wire = Some(Wire::connect(&one.database, &other.database)?);
-            until("a cold sync", || Ok(there.collection(COLLECTION).len()? as usize == records.len()))
+            let mut seen = there.revision();
+            until("a cold sync", || {
+                seen = there.wait(seen, std::time::Duration::from_millis(50));
+                Ok(there.collection(COLLECTION).len()? as usize == records.len())
+            })
         })?);
     }
     Ok(Row::ayni("cold sync over QUIC, 2 indexes", rate(bench.records, median(times)), "records/s"))
@@ -37,7 +41,7 @@ fn edited(bench: &Bench) -> Result<Row> {
     let [one, other] = pair(&bench.file("edited-one"), &bench.file("edited-other"))?;
     let (here, there) = (one.project()?, other.project()?);
     write(&here, &values(&records(bench.records))?)?;
-    Pipe::connect(&one.database, &other.database)?.settle();
+    drop(level(&one, &other)?);
     let mut documents = Vec::new();
     let step = bench.records / 1_000;
     let mut passed = 0;
@@ -69,7 +73,7 @@ fn unchanged(bench: &Bench) -> Result<Vec<Row>> {
     for records in records(count).chunks(100_000) {
         write(&one.project()?, &values(records)?)?;
     }
-    Pipe::connect(&one.database, &other.database)?.settle();
+    drop(level(&one, &other)?);
     let mut pipe = Pipe::connect(&one.database, &other.database)?;
     pipe.settle();
     let bytes = format!("nothing changed in {count} records: both ways");

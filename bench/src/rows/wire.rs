@@ -1,7 +1,7 @@
 //! Bytes for each place of the demo's data.
 
 use super::Bench;
-use crate::devices::{Device, Pipe, pair};
+use crate::devices::{Device, level, pair};
 use crate::plain::TRANSACTION;
 use crate::row::{Row, Target};
 use anyhow::{Context, Result, ensure};
@@ -35,9 +35,7 @@ fn ayni(bench: &Bench) -> Result<(Row, Row)> {
     }
     there.collection("places").create_index("country")?;
     there.collection("places").create_index("population")?;
-    let mut pipe = Pipe::connect(&one.database, &other.database)?;
-    pipe.settle();
-    ensure!(there.collection("places").len()? as usize == places.len(), "not all places came");
+    let pipe = level(&one, &other)?;
     let each = |bytes: u64| bytes as f64 / places.len() as f64;
     let wire = Row::ayni("a place on the wire, its key in it", each(pipe.bytes), "bytes");
     drop((pipe, there));

@@ -164,7 +164,10 @@ fn edits_that_arrive_all_at_once_show_as_when_they_came_one_by_one() {
     meet(&a.database, &b.database);
     assert_eq!(get(&two, id, "number"), Some(Value::Int(49)));
     assert!(same(&[&one, &two]));
-    assert_eq!(two.collection("places").history(id).unwrap().len(), one.collection("places").history(id).unwrap().len());
+    assert_eq!(
+        two.collection("places").history(id).unwrap().len(),
+        one.collection("places").history(id).unwrap().len()
+    );
     rebuilt_equal(&b.database);
     rebuilt_equal(&a.database);
 }

@@ -133,9 +133,9 @@ impl Branches {
     pub(crate) fn counts(&self, row: BranchRow, position: u64) -> bool {
         let Some(branch) = self.get(row) else { return false };
         branch.counts(position)
-            || self.of_log(branch.tip.id()).any(|other| {
-                other.row != row && other.counts(position) && self.holder(other.row, position) == row
-            })
+            || self
+                .of_log(branch.tip.id())
+                .any(|other| other.row != row && other.counts(position) && self.holder(other.row, position) == row)
     }
 
     /// The positions that a row holds and that count.

@@ -5,14 +5,15 @@
 //! merged anew from all its entries. Either way gives the same.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use ayni_doc::{Change, Document, Version};
 use ayni_log::entry::Entry;
 use ayni_log::header::{Header, Subject, document_id};
-use ayni_log::ids::Hash;
-use ayni_store::{BranchRow, CollectionRow, DocumentRow, EntryKey, Snapshot, Write, entry_place};
+use ayni_log::ids::{DocumentId, Hash};
+use ayni_store::{BranchRow, DocumentRow, EntryKey, Snapshot, Write, entry_place};
 
 use crate::core::documents::Documents;
 use crate::core::state::State;
@@ -24,8 +25,9 @@ pub(crate) struct Arriving<'a> {
     pub(crate) hash: Hash,
     pub(crate) header: Cow<'a, Header>,
     pub(crate) payload: Option<Cow<'a, [u8]>>,
-    /// What it does, where that is known already: this device has just written it.
-    pub(crate) change: Option<Change>,
+    /// What it does, where that is known already: this device has just written it. It is taken once; who asks again
+    /// opens the payload.
+    change: Cell<Option<Change>>,
 }
 
 impl<'a> Arriving<'a> {
@@ -35,9 +37,19 @@ impl<'a> Arriving<'a> {
             hash: entry.hash,
             header: Cow::Borrowed(&entry.header),
             payload: entry.payload.as_deref().map(Cow::Borrowed),
-            change,
+            change: Cell::new(change),
         }
     }
+}
+
+/// Where a creation leads.
+enum Created {
+    /// To a new document, which shows it.
+    New(DocumentRow),
+    /// To one that is here already.
+    Known(DocumentRow),
+    /// Nowhere: its collection cannot be told.
+    Nowhere,
 }
 
 /// Entries of a branch that take effect one commit after the other. They may not be in the store yet, so what they say and
@@ -130,8 +142,7 @@ fn prepare(tx: &Write<'_>, state: &mut State, row: BranchRow, entries: &[Arrivin
         if !state.branches.take_anchors(tx, row, entry.position, body)? {
             return Ok(false);
         }
-        let has_content = entry.payload.is_some() || entry.change.is_some();
-        if body.subject != Subject::None && (!has_content || state.log_key(row, body.key).is_none()) {
+        if body.subject != Subject::None && (entry.payload.is_none() || state.log_key(row, body.key).is_none()) {
             return Ok(false);
         }
     }
@@ -154,21 +165,18 @@ impl Run<'_> {
         let row = match &body.subject {
             Subject::None => return Ok(None),
             Subject::Create { collection, random } => {
-                let Some(collection) = state.collection_row(tx, self.row, *collection)? else { return Ok(None) };
-                let id = state.branches.get(self.row).map(|branch| document_id(branch.tip.id(), *random));
-                let Some(id) = id else { return Ok(None) };
-                if tx.document_row(collection, id)?.is_none() {
-                    return self.create(tx, state, collection, id, &version).map(Some);
+                let Some(log) = state.branches.get(self.row).map(|branch| branch.tip.id()) else { return Ok(None) };
+                match self.create(tx, state, *collection, document_id(log, *random), &version)? {
+                    Created::New(row) => return Ok(Some(row)),
+                    Created::Known(row) => row,
+                    Created::Nowhere => return Ok(None),
                 }
-                Documents::find_or_add(tx, collection, id)?
             }
-            Subject::Keyed { collection, id } => {
-                let Some(collection) = state.collection_row(tx, self.row, *collection)? else { return Ok(None) };
-                if tx.document_row(collection, *id)?.is_none() {
-                    return self.create(tx, state, collection, *id, &version).map(Some);
-                }
-                Documents::find_or_add(tx, collection, *id)?
-            }
+            Subject::Keyed { collection, id } => match self.create(tx, state, *collection, *id, &version)? {
+                Created::New(row) => return Ok(Some(row)),
+                Created::Known(row) => row,
+                Created::Nowhere => return Ok(None),
+            },
             Subject::Edit { .. } => match self.common_document(tx, &version.parents)? {
                 Some(row) => row,
                 None => return Ok(None),
@@ -184,27 +192,28 @@ impl Run<'_> {
         Ok(Some(row))
     }
 
+    /// Creates the document that a first version makes, unless it is here.
     fn create(
         &self,
         tx: &mut Write<'_>,
-        state: &State,
-        collection: CollectionRow,
-        id: ayni_log::ids::DocumentId,
+        state: &mut State,
+        collection: u32,
+        id: DocumentId,
         version: &Version,
-    ) -> Result<DocumentRow, Error> {
+    ) -> Result<Created, Error> {
+        let Some(collection) = state.collection_row(tx, self.row, collection)? else { return Ok(Created::Nowhere) };
         let mut document = Document::default();
         if !document.advance(version) {
             document = ayni_doc::merge(std::slice::from_ref(version));
         }
-        Documents::add(tx, &state.indexes, collection, id, &document)
+        match Documents::add(tx, &state.indexes, collection, id, &document)? {
+            Some(row) => Ok(Created::New(row)),
+            None => Ok(tx.document_row(collection, id)?.map_or(Created::Nowhere, Created::Known)),
+        }
     }
 
     /// The one document that all parents belong to.
-    fn common_document(
-        &self,
-        tx: &Write<'_>,
-        parents: &[ayni_doc::EntryKey],
-    ) -> Result<Option<DocumentRow>, Error> {
+    fn common_document(&self, tx: &Write<'_>, parents: &[ayni_doc::EntryKey]) -> Result<Option<DocumentRow>, Error> {
         let mut common = None;
         for parent in parents {
             match (self.document_of(tx, parent.0)?, common) {
@@ -216,17 +225,11 @@ impl Run<'_> {
         Ok(common)
     }
 
-    fn version(
-        &self,
-        state: &mut State,
-        entry: &Arriving<'_>,
-        time: i64,
-        parents: Vec<EntryKey>,
-    ) -> Version {
+    fn version(&self, state: &mut State, entry: &Arriving<'_>, time: i64, parents: Vec<EntryKey>) -> Version {
         let counts = state.branches.counts(self.row, entry.position);
-        let change = match (&entry.change, &entry.payload) {
+        let change = match (entry.change.take(), &entry.payload) {
             _ if !counts => None,
-            (Some(change), _) => Some(change.clone()),
+            (Some(change), _) => Some(change),
             (None, Some(payload)) => state.open_change(self.row, entry.position, &entry.header, payload),
             (None, None) => None,
         };

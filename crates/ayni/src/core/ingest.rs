@@ -264,12 +264,7 @@ fn settle_branch(
 
 /// Up to which position a branch and a segment are the same, and the hash of the entry before that; `None` if the
 /// segment does not follow any of the branch's entries.
-fn matching(
-    tx: &Write<'_>,
-    state: &State,
-    row: BranchRow,
-    incoming: &Incoming,
-) -> Result<Option<(u64, Hash)>, Error> {
+fn matching(tx: &Write<'_>, state: &State, row: BranchRow, incoming: &Incoming) -> Result<Option<(u64, Hash)>, Error> {
     let Some(branch) = state.branches.get(row) else { return Ok(None) };
     let (length, start) = (branch.tip.length(), incoming.segment.start);
     let before = match start.checked_sub(1) {
