@@ -246,7 +246,7 @@ fn what_came_in_any_order_shows_the_same() {
             1 => meet(&b.database, &c.database),
             _ => meet(&c.database, &a.database),
         }
-        [&one, &two, &three].map(|project| pieces.gather(project));
+        [&one, &two, &three].iter().for_each(|project| pieces.gather(project));
     }
     meet(&a.database, &b.database);
     meet(&b.database, &c.database);
@@ -297,4 +297,64 @@ fn what_a_branch_has_seen_is_found_again_when_the_note_of_it_is_lost() {
     set(&beside.projects().unwrap()[0], id, "one", 9);
     meet(&beside, &b.database);
     assert_eq!(get(&two, id, "one"), Some(Value::Int(9)));
+}
+
+#[test]
+fn a_segment_that_is_forged_or_cut_is_refused_and_changes_nothing() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let mut known = Pieces::default();
+    known.gather(&two);
+    for value in 0..20 {
+        create(&one, number(value));
+    }
+    let mut pieces = Pieces::default();
+    pieces.gather(&one);
+    let data = |piece: &&Piece| Segment::decode(&piece.bytes, one.id()).unwrap().log.kind == LogKind::Data;
+    let genuine = pieces.branches.values().flatten().find(data).unwrap().clone();
+    let inner = &two.database.inner;
+    let before = two.status().unwrap();
+    let offer = |bytes: &[u8], previous: Hash, last: Hash| -> bool {
+        let Ok(segment) = Segment::decode(bytes, one.id()) else { return false };
+        let mut taken = false;
+        let result: Result<(), Error> = two.core.write(inner, |tx, state| {
+            taken = ingest(tx, state, &inner.author(), [Ok(Incoming { segment, previous, last })])?.answers[0].is_ok();
+            Err(Error::Cancelled)
+        });
+        assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+        taken
+    };
+    assert!(offer(&genuine.bytes, genuine.previous, genuine.last), "the genuine one is taken");
+    for at in 0..genuine.bytes.len() {
+        let mut forged = genuine.bytes.clone();
+        forged[at] ^= 1 << (at % 8);
+        assert!(!offer(&forged, genuine.previous, genuine.last), "with a bit of byte {at} turned over");
+        assert!(!offer(&genuine.bytes[..at], genuine.previous, genuine.last), "cut at byte {at}");
+    }
+    let mut cut = Segment::decode(&genuine.bytes, one.id()).unwrap();
+    cut.entries.pop();
+    assert!(!offer(&cut.encode(), genuine.previous, genuine.last), "without its last entry");
+    let other = Hash([7; 32]);
+    assert!(!offer(&genuine.bytes, genuine.previous, other), "announced with another end");
+    assert_eq!(two.status().unwrap(), before);
+}
+
+#[test]
+fn a_transaction_that_panics_leaves_nothing_and_the_next_one_works() {
+    let [a, b] = team();
+    let one = a.project();
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        one.write(|tx| {
+            tx.create("places", number(1))?;
+            if tx.len() == 1 {
+                panic!("in the middle of a transaction");
+            }
+            Ok(())
+        })
+    }));
+    assert!(result.is_err());
+    let id = create(&one, number(2));
+    assert_eq!(one.collection("places").len().unwrap(), 1, "nothing of what panicked stands");
+    meet(&a.database, &b.database);
+    assert_eq!(get(&b.project(), id, "number"), Some(Value::Int(2)));
 }
