@@ -15,6 +15,12 @@ mod status;
 mod sync;
 mod transaction;
 
+#[cfg(test)]
+extern crate self as ayni;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod tests_support;
+
 pub use collection::{Collection, VersionInfo};
 pub use database::{Continuity, Database, Options, RecoveryWords};
 pub use document::Document;
