@@ -72,7 +72,9 @@ impl Setting {
     pub(crate) fn open_quietly(&self) -> Result<Database, Failure> {
         let database = Database::open(&self.folder()?, self.options()?)?;
         if database.continuity() == ayni::Continuity::Restored {
-            say::warning("this folder was copied or restored from an older state: this device goes on as a new one of its");
+            say::warning(
+                "this folder was copied or restored from an older state: this device goes on as a new one of its",
+            );
             say::note("         copies. Whatever either wrote stays; nothing is lost.");
         }
         Ok(database)

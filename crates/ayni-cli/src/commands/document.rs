@@ -144,7 +144,9 @@ fn place(fields: &mut Map, names: &[Box<str>], value: Value) {
 /// A document as JSON: its id first, then its fields.
 pub(crate) fn json(id: DocumentId, fields: &Map) -> Json {
     let id = (ID.to_owned(), Json::String(id.to_string()));
-    Json::Object(std::iter::once(id).chain(fields.iter().map(|(name, value)| (name.clone(), value.to_json()))).collect())
+    Json::Object(
+        std::iter::once(id).chain(fields.iter().map(|(name, value)| (name.clone(), value.to_json()))).collect(),
+    )
 }
 
 /// Shows a document: a line for each field, those of maps with their path.

@@ -70,12 +70,13 @@ fn to_file(path: &Path, collection: &Collection, format: Format, geometry: Optio
     let draft = PathBuf::from(draft);
     let failed = |error: std::io::Error| Failure::file(path, &error);
     let file = File::create(&draft).map_err(failed)?;
-    let written = write(BufWriter::with_capacity(256 << 10, file), collection, format, geometry).and_then(|(count, out)| {
-        let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
-        file.sync_all().map_err(failed)?;
-        fs::rename(&draft, path).map_err(failed)?;
-        Ok(count)
-    });
+    let written =
+        write(BufWriter::with_capacity(256 << 10, file), collection, format, geometry).and_then(|(count, out)| {
+            let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+            file.sync_all().map_err(failed)?;
+            fs::rename(&draft, path).map_err(failed)?;
+            Ok(count)
+        });
     if written.is_err() {
         let _ = fs::remove_file(&draft);
     }

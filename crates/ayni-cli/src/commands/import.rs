@@ -219,7 +219,10 @@ impl Iterator for Handed {
 
 fn check(source: &mut Source, options: &ReadOptions, report: &mut Report) -> Result<(), Failure> {
     if source.length.is_none() {
-        return Err(Failure::usage("--strict reads the input twice, which this is not made for", "save it to a file first"));
+        return Err(Failure::usage(
+            "--strict reads the input twice, which this is not made for",
+            "save it to a file first",
+        ));
     }
     let bar = progress::bar(source.length);
     let done = source.done.clone();

@@ -21,11 +21,7 @@ pub(crate) fn run(setting: &Setting) -> Outcome {
         out::json(&json!({ "device": device, "name": name, "folder": database.folder(), "projects": ids }))?;
         return Ok(Answer::Yes);
     }
-    out::line(format_args!(
-        "{}  {}",
-        style(database.device_name()?).bold(),
-        style(database.folder().display()).dim()
-    ))?;
+    out::line(format_args!("{}  {}", style(database.device_name()?).bold(), style(database.folder().display()).dim()))?;
     if all.is_empty() {
         out::line("This device is in no project yet.")?;
         say::next(&[("ayni project new NAME", "begins one"), ("ayni join TICKET", "joins another device's")]);

@@ -84,7 +84,8 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let took = start.elapsed();
     let more = arguments.limit.is_none() && at_terminal && found.len() as u64 > ROWS;
     found.truncate(if more { ROWS as usize } else { found.len() });
-    let rows: Vec<(&Document, Map)> = found.iter().map(|document| (document, shown(document, fields.as_ref()))).collect();
+    let rows: Vec<(&Document, Map)> =
+        found.iter().map(|document| (document, shown(document, fields.as_ref()))).collect();
     if setting.json {
         let all: Vec<Json> = rows.iter().map(|(found, fields)| document::json(found.id(), fields)).collect();
         out::json(&Json::Array(all))?;
@@ -134,7 +135,8 @@ fn print(rows: &[(&Document, Map)], fields: Option<&Projection>) -> Result<(), F
     let columns = columns(rows, fields);
     let mut table = Table::new(&["id"]);
     for column in &columns {
-        let numbers = rows.iter().filter_map(|(_, fields)| lookup(fields, column)).all(|value| value.as_number().is_some());
+        let numbers =
+            rows.iter().filter_map(|(_, fields)| lookup(fields, column)).all(|value| value.as_number().is_some());
         table.add_column(&column.join("."), numbers);
     }
     let at_terminal = out::is_terminal();

@@ -43,7 +43,9 @@ pub(crate) fn run(setting: &Setting, _: Arguments) -> Outcome {
         let entries = words::counted(rebuilt.done, "entry");
         match report.lost.is_empty() {
             true => say::done(format_args!("the file is sound; documents and indexes were made again from {entries}")),
-            false => say::done(format_args!("saved what was left; documents and indexes were made again from {entries}")),
+            false => {
+                say::done(format_args!("saved what was left; documents and indexes were made again from {entries}"))
+            }
         }
     }
     Ok(Answer::from(report.lost.is_empty()))

@@ -32,7 +32,10 @@ pub(crate) fn new_passphrase() -> Result<String, Failure> {
     }
     let first = prompt("New passphrase: ")?;
     if first.is_empty() {
-        return Err(Failure::new("the passphrase is empty", "choose one that nobody guesses, such as five random words"));
+        return Err(Failure::new(
+            "the passphrase is empty",
+            "choose one that nobody guesses, such as five random words",
+        ));
     }
     match prompt("Once more: ")? == first {
         true => Ok(first),

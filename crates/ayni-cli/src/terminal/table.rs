@@ -140,7 +140,8 @@ impl Table {
         });
         let mut widths: Vec<usize> = natural.collect();
         let least = |widths: &[usize]| {
-            widths.iter().map(|width| (*width).min(NARROWEST)).sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
+            widths.iter().map(|width| (*width).min(NARROWEST)).sum::<usize>()
+                + GAP.len() * widths.len().saturating_sub(1)
         };
         while widths.len() > 1 && least(&widths) > total {
             widths.pop();

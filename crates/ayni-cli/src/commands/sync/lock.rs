@@ -17,7 +17,8 @@ pub(crate) struct Lock {
 pub(crate) fn take(folder: &Path) -> Result<Lock, Failure> {
     let path = folder.join(FILE);
     let failed = |error: std::io::Error| Failure::file(&path, &error);
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {
             file.set_len(0).map_err(failed)?;

@@ -189,7 +189,9 @@ impl<'m> Meeting<'m> {
             match ears.wait().await? {
                 Turn::Tick => {}
                 Turn::Woken => self.take_in().await?,
-                Turn::Stop => return Err(Failure::new("stopped before everything was level", "what came stays; run it again")),
+                Turn::Stop => {
+                    return Err(Failure::new("stopped before everything was level", "what came stays; run it again"));
+                }
             }
             self.look(screen)?;
             let now = (screen.exchanged(), screen.met().len());
@@ -224,7 +226,8 @@ impl<'m> Meeting<'m> {
     async fn take_in(&mut self) -> Result<(), Failure> {
         let database = self.database.clone();
         let refreshed = tokio::task::spawn_blocking(move || database.refresh()).await;
-        refreshed.map_err(|fault| Failure::new(format_args!("a fault in the program: {fault}"), "please report it"))??;
+        refreshed
+            .map_err(|fault| Failure::new(format_args!("a fault in the program: {fault}"), "please report it"))??;
         let projects = self.database.projects()?.len();
         if std::mem::replace(&mut self.projects, projects) < projects {
             for address in addresses_in_tickets(self.database)? {
@@ -239,10 +242,12 @@ impl<'m> Meeting<'m> {
     fn look(&mut self, screen: &mut Screen) -> Result<(), Failure> {
         let peers = self.database.pool().peers();
         screen.update(&peers)?;
-        let here: BTreeSet<String> = screen.met().iter().filter(|(_, met)| met.here).map(|(id, _)| id.to_string()).collect();
+        let here: BTreeSet<String> =
+            screen.met().iter().filter(|(_, met)| met.here).map(|(id, _)| id.to_string()).collect();
         if here != self.here {
             let all = screen.met().iter().filter(|(_, met)| met.here);
-            let all = all.map(|(id, met)| json!({ "device": id.to_string(), "name": met.name, "address": met.address }));
+            let all =
+                all.map(|(id, met)| json!({ "device": id.to_string(), "name": met.name, "address": met.address }));
             self.database.set_label(HERE, &all.collect::<Json>().to_string())?;
             self.here = here;
         }
@@ -280,8 +285,7 @@ impl<'m> Meeting<'m> {
     }
 
     fn not_reached(&self, screen: &Screen, patience: Duration) -> Result<Failure, Failure> {
-        let unlevel: Vec<&str> =
-            screen.met().values().filter(|met| !met.level).map(|met| met.name.as_str()).collect();
+        let unlevel: Vec<&str> = screen.met().values().filter(|met| !met.level).map(|met| met.name.as_str()).collect();
         let missing: Vec<String> =
             self.wanted.iter().filter(|id| !self.was_met(screen, id)).map(TransportId::short).collect();
         let what = if !missing.is_empty() {
