@@ -12,7 +12,7 @@ use crate::terminal::{out, say, words};
 /// Show what each device holds, by its own signed receipts
 #[derive(clap::Args)]
 #[command(after_help = "\
-“Safe” is said only of what other devices have acknowledged as durable. The exit code is 0 if at least one has
+“Safe” is said only of what other devices have acknowledged as durable. The exit code is 0 if at least one has \
 acknowledged everything that is here, and 1 if none has.
 
 Examples:
