@@ -3,6 +3,7 @@
 //! Each file in `rows` measures one kind of work: first the baseline, then Ayni beside it. What several of them need
 //! (records, plain SQLite, an echo over QUIC) stands here.
 
+pub mod devices;
 pub mod echo;
 pub mod plain;
 pub mod records;

@@ -9,6 +9,9 @@ const USAGE: &str = "usage: cargo xtask bench [--quick] [--json FILE]";
 
 fn main() -> Result<()> {
     let (mut quick, mut json) = (false, None);
+    if let Some(folder) = std::env::var_os(rows::OPEN_FOLDER) {
+        return rows::open_in_this_process(Path::new(&folder));
+    }
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {

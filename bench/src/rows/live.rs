@@ -1,11 +1,14 @@
 //! From a put on one device until a reader on another sees it.
 
 use super::{Bench, median, timed};
+use crate::devices::{COLLECTION, Wire, pair, values};
 use crate::echo::Echo;
-use crate::row::Row;
+use crate::records::records;
+use crate::row::{Row, Target};
 use anyhow::Result;
 use std::fs::File;
 use std::io::Write;
+use std::time::Duration;
 
 /// Pages that one record's transaction appends to SQLite's write-ahead log: entry, document, its unique index and the
 /// two indexes' keys, each page with its frame header.
@@ -14,7 +17,29 @@ const APPENDED: usize = 5 * (4_096 + 24);
 const MESSAGE: usize = 300;
 
 pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
-    Ok(vec![floor(bench)?])
+    let floor = floor(bench)?;
+    let ayni = ayni(bench)?.beside(&floor).wants(Target::RatioAtMost(3.0));
+    Ok(vec![floor, ayni])
+}
+
+/// From before the put here until a reader there has seen it.
+fn ayni(bench: &Bench) -> Result<Row> {
+    let [one, other] = pair(&bench.file("live-one"), &bench.file("live-other"))?;
+    let (here, there) = (one.project()?, other.project()?);
+    let _wire = Wire::connect(&one.database, &other.database)?;
+    let read = there.collection(COLLECTION);
+    let mut times = Vec::new();
+    for (number, record) in values(&records(bench.singles))?.into_iter().enumerate() {
+        times.push(timed(|| {
+            let mut seen = there.revision();
+            here.write(|tx| tx.create(COLLECTION, record).map(|_| ()))?;
+            while read.len()? as usize <= number {
+                seen = there.wait(seen, Duration::from_millis(50));
+            }
+            Ok(())
+        })?);
+    }
+    Ok(Row::ayni("a put until the other device's reader sees it", median(times).as_secs_f64() * 1e3, "ms"))
 }
 
 /// What no such way can do without: the put is made durable here, goes there and is answered, and is made durable

@@ -2,14 +2,18 @@
 
 mod create;
 mod live;
+mod open;
 mod put;
+mod sync;
 mod wire;
 
 use crate::row::Row;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+pub use open::{OPEN_FOLDER, open_in_this_process};
 
 /// How much to measure, and where.
 pub struct Bench {
@@ -48,12 +52,17 @@ pub fn measure(bench: &Bench, progress: impl Fn(&str)) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     progress("creating records in bulk");
     rows.extend(create::measure(bench)?);
+    progress("sync: everything, a little, nothing");
+    let plain = rows.first().cloned().context("no baseline")?;
+    rows.extend(sync::measure(bench, &plain)?);
     progress("durable puts, one by one");
     rows.extend(put::measure(bench)?);
     progress("from a put here to a reader there");
     rows.extend(live::measure(bench)?);
     progress("bytes of a place");
-    rows.extend(wire::measure()?);
+    rows.extend(wire::measure(bench)?);
+    progress("opening a large database");
+    rows.extend(open::measure(bench)?);
     Ok(rows)
 }
 

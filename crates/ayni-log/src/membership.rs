@@ -6,7 +6,6 @@
 //! opens the keys that were sealed to one device. `docs/membership.md` states every byte and every rule.
 
 mod acts;
-mod anchoring;
 mod body;
 mod control;
 mod counting;

@@ -170,7 +170,9 @@ impl Book {
     /// A dial came to nothing.
     pub(crate) fn unreached(&mut self, id: &TransportId, reason: &CloseReason, now: Instant) {
         let wait = self.wait_after(id, reason);
-        let Some(page) = self.peers.get_mut(id) else { return };
+        let Some(page) = self.peers.get_mut(id) else {
+            return;
+        };
         if page.standing == Standing::Connected {
             return;
         }

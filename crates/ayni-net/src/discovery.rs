@@ -122,7 +122,9 @@ impl Discovery {
     }
 
     async fn records(&self) -> i64 {
-        let Ok(metrics) = self.daemon.get_metrics() else { return 0 };
+        let Ok(metrics) = self.daemon.get_metrics() else {
+            return 0;
+        };
         match timeout(FAREWELL, metrics.recv_async()).await {
             Ok(Ok(metrics)) => metrics.iter().filter(|(name, _)| name.starts_with("cached")).map(|(_, n)| *n).sum(),
             _ => 0,

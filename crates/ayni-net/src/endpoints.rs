@@ -16,7 +16,7 @@ use iroh::{
     Endpoint, RelayMode, SecretKey,
     endpoint::{BindOpts, QuicTransportConfig, VarInt, presets},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tracing::debug;
 
 use crate::{StartError, connection::ALPN, limits};
@@ -110,12 +110,19 @@ impl Endpoints {
         ways
     }
 
-    pub(crate) async fn close(&self) {
-        let wires = std::mem::take(&mut *self.wires());
-        for endpoint in wires.into_values() {
-            endpoint.close().await;
-        }
-        self.main.close().await;
+    /// Closes every connection and endpoint. Waits a little for the others to have heard of it, and
+    /// no longer: what remains is done in the background.
+    pub(crate) async fn close(self) {
+        let mut all: Vec<_> = std::mem::take(&mut *self.wires()).into_values().collect();
+        all.push(self.main);
+        let closing = all.into_iter().map(|endpoint| tokio::spawn(async move { endpoint.close().await }));
+        let closing: Vec<_> = closing.collect();
+        let _ = timeout(limits::CLOSE_TIMEOUT, async {
+            for endpoint in closing {
+                let _ = endpoint.await;
+            }
+        })
+        .await;
     }
 
     fn on_wire(&self, scope: u32) -> Option<Endpoint> {

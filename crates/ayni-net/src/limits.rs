@@ -71,3 +71,5 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(4);
 pub const TICK: Duration = Duration::from_millis(200);
 /// Time for the last bytes to be acknowledged when a channel ends.
 pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time to wait, when the network ends, until the peers have heard of it.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -316,7 +316,9 @@ impl Switchboard {
         if self.sessions.get(&id).is_none_or(|session| session.number != number) {
             return;
         }
-        let Some(session) = self.sessions.remove(&id) else { return };
+        let Some(session) = self.sessions.remove(&id) else {
+            return;
+        };
         let seen = connection::remote_address(&session.connection, session.scope).unwrap_or(session.remote);
         let seen = Some(seen).filter(|_| !session.is_stranger());
         self.book.disconnected(&id, reason, seen, Instant::now());

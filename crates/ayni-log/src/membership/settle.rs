@@ -42,7 +42,7 @@ pub(super) fn role_in(graph: &Graph, flags: &[bool], device: DeviceId, clock: Op
 }
 
 /// The flagged entries about a device's role that no other of them had seen.
-pub(super) fn latest_about(graph: &Graph, flags: &[bool], device: DeviceId, clock: Option<&Clock>) -> Vec<NodeId> {
+fn latest_about(graph: &Graph, flags: &[bool], device: DeviceId, clock: Option<&Clock>) -> Vec<NodeId> {
     let mut latest: Vec<NodeId> = Vec::new();
     // Later nodes come first, so whatever had seen a node was looked at before it.
     for id in graph.about.get(&device).into_iter().flatten().rev() {

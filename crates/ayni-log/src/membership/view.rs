@@ -17,7 +17,7 @@ use super::keys::EpochBody;
 use super::people::{AdmitBody, Fence, InviteBody, Role};
 use super::project::{FoundingBody, PurgeBody, Retention, SchemaBody};
 use super::request::{JoinRequest, RequestError};
-use super::settle::{Settled, latest_about, role_in};
+use super::settle::{Settled, role_in};
 
 /// See the module. Entries are given in whatever order they come; all of a view's answers are about those that are in.
 #[derive(Debug)]
@@ -237,14 +237,6 @@ impl ControlView {
         heads
     }
 
-    /// Whether both are here, and the first is the second or stands before it on its branch.
-    pub(super) fn is_on_branch(&self, earlier: &Hash, later: &Hash) -> bool {
-        match (self.graph.find(earlier), self.graph.find(later)) {
-            (Some(earlier), Some(later)) => self.graph.on_branch(earlier, later),
-            _ => false,
-        }
-    }
-
     /// Whether an entry is here and counts.
     pub fn counts(&self, hash: &Hash) -> bool {
         self.graph.find(hash).is_some_and(|id| self.settled.is_valid(id))
@@ -456,16 +448,6 @@ impl ControlView {
             hasher.update(&[counts]);
         }
         Hash(*hasher.finalize().as_bytes())
-    }
-
-    /// The latest entries about a device's role, for showing who did it.
-    pub fn last_about(&self, device: DeviceId) -> Vec<&ControlEntry> {
-        let mut latest: Vec<&ControlEntry> = latest_about(&self.graph, &self.settled.valid, device, None)
-            .into_iter()
-            .map(|id| &self.graph.node(id).entry)
-            .collect();
-        latest.sort_unstable_by_key(|entry| entry.hash);
-        latest
     }
 }
 

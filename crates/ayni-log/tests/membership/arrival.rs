@@ -216,6 +216,7 @@ fn entries_of_other_projects_and_data_logs_are_refused() {
 
 /// Hundreds of devices and thousands of entries settle in the time of a blink, even all at once.
 #[test]
+#[expect(clippy::disallowed_types, reason = "the promise is about time")]
 fn a_large_project_settles_quickly() {
     let mut world = World::new();
     let coordinators: Vec<usize> = (0..8).map(|_| world.admit(FOUNDER, Role::Coordinator)).collect();

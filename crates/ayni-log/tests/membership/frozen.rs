@@ -74,9 +74,36 @@ pub(crate) fn examples() -> Vec<(&'static str, ControlBody)> {
     ]
 }
 
-fn frozen(name: &str) -> String {
-    let path = format!("{}/tests/frozen/membership-{name}", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")).trim().to_owned()
+macro_rules! frozen_files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../frozen/membership-", $name)))),*]
+    };
+}
+
+const DOCS: &str = include_str!("../../../../docs/membership.md");
+const FILES: &[(&str, &str)] = frozen_files![
+    "found.hex",
+    "admit.hex",
+    "role-promotes.hex",
+    "role-demotes.hex",
+    "remove.hex",
+    "epoch.hex",
+    "grant.hex",
+    "incarnation.hex",
+    "invite.hex",
+    "adopt.hex",
+    "purge.hex",
+    "schema.hex",
+    "retention.hex",
+    "device-name.hex",
+    "request.hex",
+    "ticket.txt",
+    "recovery.txt",
+];
+
+fn frozen(name: &str) -> &'static str {
+    let (_, content) = FILES.iter().find(|(file, _)| *file == name).unwrap();
+    content.trim()
 }
 
 fn frozen_bytes(name: &str) -> Vec<u8> {
@@ -84,10 +111,8 @@ fn frozen_bytes(name: &str) -> Vec<u8> {
 }
 
 fn is_listed(name: &str, content: &[u8]) {
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/membership.md");
-    let docs = std::fs::read_to_string(docs).unwrap();
     let line = format!("| `membership-{name}` | `{}` |", blake3::hash(content));
-    assert!(docs.contains(&line), "docs/membership.md should list\n{line}");
+    assert!(DOCS.contains(&line), "docs/membership.md should list\n{line}");
 }
 
 #[test]
@@ -119,7 +144,7 @@ fn a_frozen_ticket_and_recovery_key_mean_the_same_for_ever() {
     assert_eq!(ticket(found.project()).to_string(), text);
     let words = frozen("recovery.txt");
     is_listed("recovery.txt", words.as_bytes());
-    let key = RecoveryKey::from_words(&words).unwrap();
+    let key = RecoveryKey::from_words(words).unwrap();
     let (device, exchange): (DeviceId, ExchangeKey) = (found.recovery, found.recovery_exchange);
     assert_eq!((key.secret().id(), key.secret().exchange_public()), (device, exchange));
 }

@@ -1,6 +1,6 @@
 //! A small world for tests: devices with real control logs, each holding what it was told.
 
-use ayni_log::header::BodyV1;
+use ayni_log::header::{Anchor, BodyV1, Declaration};
 use ayni_log::ids::{DeviceId, Hash, LogKind, LogName, ProjectId, Signature, StoreId};
 use ayni_log::membership::{
     AdmitBody, ControlBody, ControlEntry, ControlView, EpochBody, Fence, KeyRing, RecoveryKey, Role, control_entries,
@@ -65,7 +65,7 @@ impl World {
     pub(crate) fn act(&mut self, who: usize, bodies: Vec<ControlBody>) -> Vec<Hash> {
         self.clock += 1;
         let device = &mut self.devices[who];
-        let mut declarations = device.view.anchors(&device.tip);
+        let mut declarations = device.anchors();
         let drafts = bodies
             .iter()
             .map(|body| Draft {
@@ -181,6 +181,19 @@ impl Device {
     fn new(project: ProjectId, secret: DeviceSecret) -> Self {
         let name = log_of(project, secret.id(), LogKind::Control, 1);
         Self { secret, tip: Tip::new(name), view: ControlView::new(project), own: Vec::new() }
+    }
+
+    /// Anchors for the heads that the log has not anchored yet, each under a number of its own.
+    fn anchors(&self) -> Vec<Declaration> {
+        let known = |hash: &Hash| self.tip.anchors().any(|(_, anchored)| anchored.hash == *hash);
+        let new = self.view.heads().into_iter().filter(|(log, _, hash)| *log != self.tip.id() && !known(hash));
+        let first = self.tip.anchors().count() as u32 + 1;
+        (first..)
+            .zip(new)
+            .map(|(number, (log, position, hash))| {
+                Declaration::Anchor(Anchor { number, log: Some(log), position, hash })
+            })
+            .collect()
     }
 
     /// What was written is what others would verify.

@@ -193,7 +193,9 @@ impl Capture {
     }
 
     fn end(&mut self) {
-        let Some(mut stderr) = self.tcpdump.stderr.take() else { return };
+        let Some(mut stderr) = self.tcpdump.stderr.take() else {
+            return;
+        };
         sleep(Duration::from_millis(300));
         run(Command::new("kill").args(["-INT", &self.tcpdump.id().to_string()]));
         let mut said = String::new();

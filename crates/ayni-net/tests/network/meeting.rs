@@ -156,6 +156,20 @@ async fn a_peer_at_a_wrong_address_is_shown_waiting_and_can_be_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_dropped_ends_as_one_that_is_shut_down() {
+    let (a, b) = (Table::greeting("from a"), Table::greeting("from b"));
+    let (network_a, network_b) = (start(1, &a).await, start(2, &b).await);
+    network_a.dial(network_b.addresses()[0]);
+    tokio::join!(a.one(), b.one());
+    let mut changes = network_a.changes();
+    drop(network_a);
+    while changes.changed().await {}
+    assert_eq!(a.all()[0].closed_because(), Some(CloseReason::Shutdown));
+    until("b saw a go", || b.all()[0].closed_because() == Some(CloseReason::PeerGone)).await;
+    network_b.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_in_use_is_said_with_what_to_do() {
     let network = start(1, &Table::default()).await;
     let mut config = NetworkConfig::new([2; 32]);

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::message::{FrontierEntry, LogRef, Message};
 use crate::replica::{BranchId, BranchTip, Replica};
 
-use super::shared::{Arrival, Lane, LaneState};
+use super::shared::{Arrival, Lane, LaneState, Source};
 use super::{Session, Task};
 
 impl Session {
@@ -59,6 +59,7 @@ impl Session {
         }
         let side = self.projects[index].side_mut(kind);
         side.lacking.clear();
+        side.missed.clear();
         let mut missing = Vec::new();
         for (log, mark) in side.theirs.iter().flat_map(PeerFrontier::iter) {
             let here = by_log.get(log).map_or(&[][..], Vec::as_slice);
@@ -73,12 +74,18 @@ impl Session {
             self.say_missing(index, &log, &mark);
         }
         for tip in by_log.values().flatten() {
-            self.open_lane(replica, index, tip, 0);
+            if self.open_lane(replica, index, tip) {
+                // Only what came after our frontier was sent has yet to be told.
+                self.projects[index].side_mut(kind).news.insert(tip.branch);
+            }
         }
         self.projects[index].plan_due = true;
     }
 
     fn say_missing(&mut self, index: usize, log: &LogName, mark: &Mark) {
+        if !self.projects[index].side_mut(log.kind).missed.insert((*log, *mark)) {
+            return;
+        }
         let project = self.projects[index].number;
         let message = Message::Missing { project, log: LogRef::from(log), length: mark.length, hash: mark.hash };
         self.tasks.push_back(Task::Message(message));
@@ -86,7 +93,7 @@ impl Session {
 
     /// Makes sure that what the other side lacks of a branch is sent. Whether the other side is to be told of the branch
     /// instead, because only it can tell.
-    fn open_lane(&mut self, replica: &dyn Replica, index: usize, tip: &BranchTip, not_before: u64) -> bool {
+    fn open_lane(&mut self, replica: &dyn Replica, index: usize, tip: &BranchTip) -> bool {
         let side = self.projects[index].side_mut(tip.log.kind);
         let Some(theirs) = &side.theirs else { return false };
         if let Some(lane) = side.lanes.get_mut(&tip.branch) {
@@ -101,7 +108,7 @@ impl Session {
                 if mark.bytes == 0 && mark.length > 0 {
                     mark.bytes = replica.bytes_at(&tip.log.project, tip.branch, mark.length).unwrap_or(0);
                 }
-                Lane::new(*tip, mark, LaneState::Sending, not_before)
+                Lane::new(*tip, mark, LaneState::Sending)
             }
             Common::Parted => {
                 self.tasks.push_back(Task::Probe { index, kind: tip.log.kind, branch: tip.branch });
@@ -121,9 +128,15 @@ impl Session {
         if side.theirs.is_none() {
             return;
         }
-        let not_before = if own { 0 } else { self.now.saturating_add(limits::FORWARD_DELAY) };
-        let theirs_to_tell = self.open_lane(replica, index, tip, not_before);
+        let new = !side.lanes.contains_key(&tip.branch);
+        let theirs_to_tell = self.open_lane(replica, index, tip);
+        let now = self.now;
         let side = self.projects[index].side_mut(kind);
+        let source = side.sources.get(&tip.log).copied();
+        // A lane that was open from the start, for what the other side is known to lack, is not held back.
+        if let Some(lane) = side.lanes.get_mut(&tip.branch).filter(|lane| !own && (new || lane.since.is_some())) {
+            lane.hold_back(source, now);
+        }
         let theirs = side.theirs.as_ref().map_or(&[][..], |theirs| theirs.of(&tip.log));
         let came_from_there = side.coming.contains_key(&tip.log) && theirs.iter().any(|mark| mark.is(&Mark::of(tip)));
         if theirs_to_tell || (!own && !came_from_there) {
@@ -131,7 +144,8 @@ impl Session {
         }
     }
 
-    /// Points of a log that are no longer lacking, now that this one is held.
+    /// A branch has come to hold this point: others of the log may no longer be lacking, and those that still are and are
+    /// shorter are for this side to tell of, as the other will take them for parts of this longer branch.
     fn now_held(&mut self, replica: &dyn Replica, index: usize, log: &LogName, mark: &Mark) {
         let side = self.projects[index].side_mut(log.kind);
         let from = (*log, Mark { length: 0, hash: ayni_log::ids::Hash([0; 32]), bytes: 0 });
@@ -139,7 +153,11 @@ impl Session {
         let candidates: Vec<_> = side.lacking.range(from..).take_while(up_to).copied().collect();
         for (log, at) in candidates {
             if at.is(mark) || frontier::held(replica, &log, &at) {
+                let side = self.projects[index].side_mut(log.kind);
                 side.lacking.remove(&(log, at));
+                side.missed.remove(&(log, at));
+            } else if at.length < mark.length {
+                self.say_missing(index, &log, &at);
             }
         }
     }
@@ -148,7 +166,7 @@ impl Session {
     pub(super) fn arrived(&mut self, replica: &dyn Replica, arrival: Arrival) {
         let Arrival { index, log, end, entries, size, .. } = arrival;
         self.projects[index].received.add(entries, size);
-        self.projects[index].side_mut(log.kind).told.insert(log, (end.length, end.hash));
+        self.projects[index].side_mut(log.kind).acknowledged.insert(log, (end.length, end.hash));
         self.now_held(replica, index, &log, &end);
         if log.kind == LogKind::Control {
             self.refresh(replica, index);
@@ -176,6 +194,7 @@ impl Session {
             let side = self.projects[index].side_mut(kind);
             let Some(theirs) = &mut side.theirs else { continue };
             theirs.learn(log, None, mark);
+            side.sources.insert(log, Source::Elsewhere);
             let here = replica.branches(&log);
             if let Some(tip) = here.iter().find(|tip| frontier::on_branch(replica, tip, &mark)) {
                 theirs.forget_shorter(&log, |shorter| {
@@ -213,10 +232,9 @@ impl Session {
             if !frontier::on_branch(replica, &tip, mark) {
                 continue;
             }
+            let told = self.open_lane(replica, index, &tip);
             let side = self.projects[index].side_mut(log.kind);
-            let theirs = side.theirs.as_ref().map_or(&[][..], |theirs| theirs.of(&log));
-            let unknown = !matches!(frontier::common(replica, &tip, theirs), Common::All | Common::UpTo(_));
-            if (unknown || theirs.is_empty()) && !side.lanes.contains_key(&tip.branch) {
+            if (told || side.theirs.is_none()) && !side.lanes.contains_key(&tip.branch) {
                 side.lanes.insert(tip.branch, Lane::probing(tip));
                 self.tasks.push_back(Task::Probe { index, kind: log.kind, branch: tip.branch });
             }

@@ -10,16 +10,16 @@ use crate::message::{FrontierEntry, LogRef, Message, SegmentFrame};
 use crate::receipt::{ReceiptKey, SignedReceipt};
 use crate::replica::{BranchId, BranchTip, Replica, Standing};
 
-use super::shared::{InFlight, LaneState};
+use super::shared::{InFlight, LaneState, Source};
 use super::{Session, Task};
 
 impl Session {
     /// Fills the outbox up to about `room` bytes.
     pub(super) fn fill_outbox(&mut self, replica: &dyn Replica, room: usize) {
         self.push_acks();
-        self.push_news(replica);
         while self.outbox.len() < room && !self.ended {
             let pushed = self.push_task(replica)
+                || self.push_news(replica)
                 || (!self.goodbye_sent && !self.goodbye_received)
                     && (self.push_receipt(replica) || self.push_segment(replica));
             if !pushed {
@@ -45,7 +45,9 @@ impl Session {
         }
     }
 
-    fn push_news(&mut self, replica: &dyn Replica) {
+    /// The news of all projects. Frontiers, which are tasks, go before: they tell most of it.
+    fn push_news(&mut self, replica: &dyn Replica) -> bool {
+        let before = self.outbox.len();
         for index in 0..self.projects.len() {
             for kind in [LogKind::Control, LogKind::Data] {
                 let shared = &mut self.projects[index];
@@ -57,16 +59,15 @@ impl Session {
                 let branches = std::mem::take(&mut side.news);
                 let mut tips: Vec<_> =
                     branches.into_iter().filter_map(|branch| replica.tip(&project, branch)).collect();
-                tips.retain(|tip| {
-                    let now = (tip.length, tip.hash);
-                    side.told.insert(tip.log, now) != Some(now)
-                });
+                tips.retain(|tip| !side.is_told(tip));
+                side.told.extend(tips.iter().map(|tip| (tip.branch, tip.length)));
                 for page in tips.chunks(limits::BRANCHES_PER_FRAME).filter(|_| may) {
                     let entries = page.iter().map(entry_of).collect();
                     self.push(&Message::News { project: number, kind, entries });
                 }
             }
         }
+        self.outbox.len() > before
     }
 
     fn push_task(&mut self, replica: &dyn Replica) -> bool {
@@ -81,13 +82,15 @@ impl Session {
     }
 
     fn push_frontier(&mut self, replica: &dyn Replica, index: usize, kind: LogKind) {
-        let shared = &self.projects[index];
+        let shared = &mut self.projects[index];
         if !shared.may(kind) {
             return;
         }
         let project = shared.number;
-        let mut entries: Vec<_> = replica.frontier(&shared.project, kind).iter().map(entry_of).collect();
-        entries.truncate(limits::FRONTIER_BRANCHES);
+        let mut tips = replica.frontier(&shared.project, kind);
+        tips.truncate(limits::FRONTIER_BRANCHES);
+        shared.side_mut(kind).told = tips.iter().map(|tip| (tip.branch, tip.length)).collect();
+        let entries: Vec<_> = tips.iter().map(entry_of).collect();
         let mut pages = entries.chunks(limits::BRANCHES_PER_FRAME).peekable();
         if pages.peek().is_none() {
             self.push(&Message::Frontier { project, kind, last: true, entries: Vec::new() });
@@ -227,6 +230,9 @@ impl Session {
         }
         lane.unacknowledged += 1;
         let log = lane.target.log;
+        if lane.since.is_some() {
+            side.sources.insert(log, Source::Here);
+        }
         let frame_bytes = segment.bytes.len() as u64;
         let flown = InFlight { index, log, branch, generation: lane.generation, start, end, frame_bytes };
         side.in_flight.add(flown.entries(), flown.bytes());

@@ -180,8 +180,14 @@ pub(super) struct Exchange {
     pub(super) lanes: BTreeMap<BranchId, Lane>,
     /// Points that the other side holds and this one does not.
     pub(super) lacking: BTreeSet<(LogName, Mark)>,
-    /// What the other side last heard of each log from here.
-    pub(super) told: BTreeMap<LogName, (u64, Hash)>,
+    /// Points of these of which the other side was told that they are missing here.
+    pub(super) missed: BTreeSet<(LogName, Mark)>,
+    /// What was last acknowledged of each log.
+    pub(super) acknowledged: BTreeMap<LogName, (u64, Hash)>,
+    /// The length at which the other side last heard of each branch from here.
+    pub(super) told: BTreeMap<BranchId, u64>,
+    /// Where the other side had the entries of a log from, the last time.
+    pub(super) sources: BTreeMap<LogName, Source>,
     /// Branches to be named in the next news.
     pub(super) news: BTreeSet<BranchId>,
     /// Segments of each log that arrived and are not stored: the acknowledgement will tell the other side.
@@ -208,10 +214,25 @@ impl Exchange {
             && self.lanes.values().all(Lane::is_idle)
     }
 
+    /// Whether the other side knows that this is held here.
+    pub(super) fn is_told(&self, tip: &BranchTip) -> bool {
+        self.told.get(&tip.branch) == Some(&tip.length)
+            || self.acknowledged.get(&tip.log) == Some(&(tip.length, tip.hash))
+    }
+
     /// Nothing of this log will come that is taken.
     pub(super) fn give_up(&mut self, log: &LogName) {
         self.lacking.retain(|(of, _)| of != log);
     }
+}
+
+/// Where the other side has a third device's entries from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// From here: it had not named them when they were sent.
+    Here,
+    /// From elsewhere: it named them first.
+    Elsewhere,
 }
 
 /// A branch on its way to the other side.
@@ -221,6 +242,8 @@ pub(super) struct Lane {
     /// Up to here it was sent, or is known to be there.
     pub(super) next: Mark,
     pub(super) state: LaneState,
+    /// Since when it is held back, or was.
+    pub(super) since: Option<u64>,
     /// Nothing is sent before this time.
     pub(super) not_before: u64,
     pub(super) unacknowledged: u32,
@@ -245,13 +268,28 @@ pub(super) enum LaneState {
 }
 
 impl Lane {
-    pub(super) fn new(target: BranchTip, next: Mark, state: LaneState, not_before: u64) -> Self {
-        Self { target, next, state, not_before, unacknowledged: 0, retries: 0, generation: 0 }
+    pub(super) fn new(target: BranchTip, next: Mark, state: LaneState) -> Self {
+        Self { target, next, state, since: None, not_before: 0, unacknowledged: 0, retries: 0, generation: 0 }
     }
 
     pub(super) fn probing(target: BranchTip) -> Self {
         let state = LaneState::Probing { low: 0, high: target.length, points: Vec::new() };
-        Self::new(target, Mark::zero(&target.log), state, 0)
+        Self::new(target, Mark::zero(&target.log), state)
+    }
+
+    /// Holds a third device's entries back, as long as nothing of the lane was sent.
+    pub(super) fn hold_back(&mut self, source: Option<Source>, now: u64) {
+        if self.since.is_some() && self.not_before <= now {
+            return;
+        }
+        let since = *self.since.get_or_insert(now);
+        let many = self.target.bytes.saturating_sub(self.next.bytes) > limits::FORWARD_MANY;
+        let delay = match source {
+            Some(Source::Elsewhere) => limits::FORWARD_PATIENCE,
+            None if many => limits::FORWARD_PATIENCE,
+            _ => limits::FORWARD_DELAY,
+        };
+        self.not_before = since.saturating_add(delay);
     }
 
     /// Nothing can be sent of it.

@@ -97,3 +97,37 @@ proptest! {
         world.assert_level();
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn forks_links_that_break_and_third_devices_together_end_level(
+        forks in proptest::collection::vec((1usize..4, 0u64..30, 1u64..20), 0..6),
+        steps in proptest::collection::vec((0usize..4, 1usize..9, 0usize..9, 0u64..5_000), 1..9),
+        chunk in 100usize..3_000,
+    ) {
+        let mut world = World::new(4);
+        world.chunk = chunk;
+        world.write(0, 30, "one way");
+        for (number, (device, at, count)) in forks.iter().enumerate() {
+            let branch = world.devices[0].forked(project_id(1), *at, *count, &format!("copy {number}"));
+            world.devices[*device].plant(project_id(1), branch);
+        }
+        for (number, (device, count, rounds, budget)) in steps.iter().enumerate() {
+            let link = world.connect(number % 4, (number + 1 + number / 4) % 4);
+            world.links[link].budget = *budget;
+            world.write(*device, *count, &format!("step {number}"));
+            for _ in 0..*rounds {
+                world.round();
+            }
+        }
+        world.settle();
+        world.links.clear();
+        for (a, b) in [(0, 1), (1, 2), (2, 3)] {
+            world.connect(a, b);
+        }
+        world.settle();
+        world.assert_same();
+        world.assert_level();
+    }
+}

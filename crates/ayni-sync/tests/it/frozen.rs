@@ -1,7 +1,5 @@
 //! Every message as it was first written. The files are never made anew: old and new code must read and write them alike.
 
-use std::path::Path;
-
 use ayni_log::ids::{DeviceId, Hash, LogId, LogKind, LogName, ProjectId, Signature, StoreId};
 use ayni_log::segment::encode_segment;
 use ayni_log::sign::DeviceSecret;
@@ -77,40 +75,47 @@ fn hello() -> Message {
     })
 }
 
-fn examples() -> Vec<(&'static str, Message)> {
+macro_rules! example {
+    ($name:literal, $message:expr $(,)?) => {
+        ($name, include_str!(concat!("../frozen/", $name, ".hex")), $message)
+    };
+}
+
+fn examples() -> Vec<(&'static str, &'static str, Message)> {
     let project = 300;
     let hash = Hash([0x55; 32]);
     let summary = |rest| Message::Summary { project, summary: Summary { control: hash, rest } };
     vec![
-        ("hello", hello()),
-        ("tags", Message::Tags(vec![[0x01; 32]])),
-        ("summary", summary(Some((Hash([0x66; 32]), Hash([0x77; 32]))))),
-        ("summary_not_admitted", summary(None)),
-        ("declined", Message::Declined { project, text: "the ticket has expired".into() }),
-        (
+        example!("hello", hello()),
+        example!("tags", Message::Tags(vec![[0x01; 32]])),
+        example!("summary", summary(Some((Hash([0x66; 32]), Hash([0x77; 32]))))),
+        example!("summary_not_admitted", summary(None)),
+        example!("declined", Message::Declined { project, text: "the ticket has expired".into() }),
+        example!(
             "frontier",
             Message::Frontier { project, kind: LogKind::Data, last: true, entries: vec![entry(1), entry(1_024)] },
         ),
-        ("news", Message::News { project, kind: LogKind::Control, entries: vec![entry(7)] }),
-        ("missing", Message::Missing { project, log: log(), length: 500, hash }),
-        ("probe", Message::Probe { project, id: 5, log: log(), points: vec![(10, hash), (20, Hash([0x66; 32]))] }),
-        ("probed", Message::Probed { id: 5, held: 1 }),
-        ("plan", Message::Plan { project, entries: 171_075, bytes: 20_000_000 }),
-        ("segment", Message::Segment { project, segment: segment() }),
-        ("stored", Message::Stored { first: 128, count: 3 }),
-        ("refused", Message::Refused { segment: 130, code: RefusedCode::AuthorUnknown }),
-        ("receipts", Message::Receipts { project, last: true, entries: vec![(key(), 300)] }),
-        ("receipt", Message::Receipt { project, bytes: signed_receipt().encode() }),
-        ("join", Message::Join { project, request: b"as membership encodes it".to_vec() }),
-        ("goodbye", Message::Goodbye),
-        ("ping", Message::Ping),
-        ("close", Message::Close { code: 5, text: "nothing was heard".into() }),
+        example!("news", Message::News { project, kind: LogKind::Control, entries: vec![entry(7)] }),
+        example!("missing", Message::Missing { project, log: log(), length: 500, hash }),
+        example!(
+            "probe",
+            Message::Probe { project, id: 5, log: log(), points: vec![(10, hash), (20, Hash([0x66; 32]))] }
+        ),
+        example!("probed", Message::Probed { id: 5, held: 1 }),
+        example!("plan", Message::Plan { project, entries: 171_075, bytes: 20_000_000 }),
+        example!("segment", Message::Segment { project, segment: segment() }),
+        example!("stored", Message::Stored { first: 128, count: 3 }),
+        example!("refused", Message::Refused { segment: 130, code: RefusedCode::AuthorUnknown }),
+        example!("receipts", Message::Receipts { project, last: true, entries: vec![(key(), 300)] }),
+        example!("receipt", Message::Receipt { project, bytes: signed_receipt().encode() }),
+        example!("join", Message::Join { project, request: b"as membership encodes it".to_vec() }),
+        example!("goodbye", Message::Goodbye),
+        example!("ping", Message::Ping),
+        example!("close", Message::Close { code: 5, text: "nothing was heard".into() }),
     ]
 }
 
-fn frozen(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/frozen").join(format!("{name}.hex"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+fn bytes(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
@@ -121,8 +126,8 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn every_message_is_written_and_read_as_it_was_first() {
-    for (name, message) in examples() {
-        let frame = frozen(name);
+    for (name, file, message) in examples() {
+        let frame = bytes(file);
         assert_eq!(hex(&message.encode()), hex(&frame), "{name} is written otherwise");
         assert_eq!(Message::decode(frame[4], &frame[5..]), Ok(Some(message)), "{name} is read otherwise");
     }
@@ -130,7 +135,7 @@ fn every_message_is_written_and_read_as_it_was_first() {
 
 #[test]
 fn the_frozen_receipt_is_still_genuine_and_says_the_same() {
-    let frame = frozen("receipt");
+    let frame = bytes(include_str!("../frozen/receipt.hex"));
     let Ok(Some(Message::Receipt { bytes, .. })) = Message::decode(frame[4], &frame[5..]) else { panic!("a receipt") };
     let signed = SignedReceipt::decode(&bytes).unwrap();
     assert_eq!(signed.verify(), Ok(()));
@@ -151,5 +156,5 @@ fn digests_are_made_as_they_were_first() {
     assert_eq!(one_way, ayni_sync::digest(&[tip(9, 3), tip(8, 7)]), "neither order nor branch numbers nor bytes count");
     let digests = [one_way, ayni_sync::digest(&[]), receipt::digest(&[(key(), 300)]), receipt::digest(&[])];
     let lines: Vec<String> = digests.iter().map(|digest| digest.to_string()).collect();
-    assert_eq!(hex(&frozen("digests")), lines.concat());
+    assert_eq!(hex(&bytes(include_str!("../frozen/digests.hex"))), lines.concat());
 }

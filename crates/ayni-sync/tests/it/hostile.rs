@@ -2,7 +2,7 @@
 //! clear reason or goes on, and nothing else is lost.
 
 use ayni_log::ids::{Hash, LogKind};
-use ayni_sync::message::{Hello, Kind, LogRef, Message, Summary};
+use ayni_sync::message::{Hello, Kind, LogRef, Message, RefusedCode, Summary};
 use ayni_sync::tag::{Side, project_tag, prove_transport};
 use ayni_sync::{Action, CloseCode, Ended, Offer, Reason, Refusal, Replica, Session, limits};
 use proptest::prelude::*;
@@ -360,6 +360,49 @@ fn who_never_says_hello_is_given_up() {
     attack.assert_open();
     attack.wait(NOW + limits::HELLO_TIME);
     attack.assert_ended(CloseCode::Timeout);
+}
+
+/// The segments of documents that the honest side has sent since this was last asked.
+fn data_segments(attack: &mut Attack) -> Vec<u64> {
+    let heard = messages(&std::mem::take(&mut attack.heard));
+    let starts = heard.into_iter().filter_map(|message| match message {
+        Message::Segment { segment, .. } if segment.log.kind == LogKind::Data => Some(segment.start),
+        _ => None,
+    });
+    starts.collect()
+}
+
+#[test]
+fn what_was_refused_for_want_of_an_admission_is_sent_again_after_more_control_entries() {
+    let mut attack = Attack::open();
+    attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() });
+    let sent = data_segments(&mut attack);
+    assert_eq!(sent, [0, 4, 8, 12, 16]);
+    for segment in 0..5 {
+        attack.say(&Message::Refused { segment, code: RefusedCode::AuthorUnknown });
+    }
+    assert_eq!(data_segments(&mut attack), [], "not before something has changed");
+    let branch = attack.honest.write(project_id(1), LogKind::Control, [b"an admission".to_vec()]);
+    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+    attack.drain();
+    attack.say(&Message::Stored { first: 5, count: 1 });
+    assert_eq!(data_segments(&mut attack), sent);
+    attack.assert_open();
+}
+
+#[test]
+fn what_is_not_wanted_is_not_sent_again() {
+    let mut attack = Attack::open();
+    attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() });
+    let count = data_segments(&mut attack).len() as u64;
+    for segment in 0..count {
+        attack.say(&Message::Refused { segment, code: RefusedCode::Unwanted });
+    }
+    let branch = attack.honest.write_data(project_id(1), 3, "more");
+    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+    attack.drain();
+    assert_eq!(data_segments(&mut attack), []);
+    attack.assert_open();
 }
 
 #[test]

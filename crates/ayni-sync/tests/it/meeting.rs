@@ -301,3 +301,42 @@ fn a_commit_costs_by_the_branches_that_changed_not_by_all() {
     assert!(!session.poll_send(device, 1 << 20).is_empty());
     assert_eq!(device.frontiers_read.get(), 0);
 }
+
+#[test]
+fn a_large_import_is_not_passed_on_to_who_has_it_from_its_author() {
+    let mut world = World::new(3);
+    world.connect(0, 1);
+    let between = world.connect(1, 2);
+    world.connect(0, 2);
+    world.settle();
+    for round in 0..3 {
+        world.holding.insert(2);
+        world.write(0, 400, &format!("{round}{}", "x".repeat(400)));
+        for _ in 0..100 {
+            world.round();
+        }
+        // Device 2 is much slower to store than device 1, and then names what it has.
+        world.holding.clear();
+        world.settle();
+    }
+    world.assert_same();
+    world.assert_level();
+    assert!(world.links[between].ends.iter().all(|end| end.stores() == 0));
+}
+
+#[test]
+fn what_was_held_back_goes_out_when_no_one_else_brings_it() {
+    let mut world = World::new(3);
+    world.connect(0, 1);
+    world.connect(1, 2);
+    let direct = world.connect(0, 2);
+    world.settle();
+    world.write(0, 400, &"x".repeat(400));
+    world.settle();
+    world.links[direct].cut = true;
+    world.write(0, 400, &"y".repeat(400));
+    for _ in 0..700 {
+        world.round();
+    }
+    assert_eq!(world.data_entries(2), 800);
+}

@@ -303,10 +303,12 @@ impl World {
 
     /// Rounds until nothing happens for longer than anything is held back.
     pub(crate) fn settle(&mut self) {
+        // Entries of third devices are held back for up to half a second.
+        let enough = if self.devices.len() > 2 { 600 } else { 30 };
         let mut idle = 0;
         for _ in 0..100_000 {
             idle = if self.round() { 0 } else { idle + 1 };
-            if idle > 30 {
+            if idle > enough {
                 return;
             }
         }

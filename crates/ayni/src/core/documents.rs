@@ -18,6 +18,9 @@ pub(crate) struct Index {
 /// The indexes of each collection.
 pub(crate) type Indexes = BTreeMap<CollectionRow, Vec<Index>>;
 
+/// Documents that are held at most before they are written.
+const HELD: usize = 4_096;
+
 /// Documents under change.
 #[derive(Default)]
 pub(crate) struct Documents {
@@ -33,32 +36,23 @@ struct Held {
 }
 
 impl Documents {
-    /// The row of a document; where there is none yet, of a new one that does not show.
-    pub(crate) fn find_or_add(
-        tx: &mut Write<'_>,
-        collection: CollectionRow,
-        id: DocumentId,
-    ) -> Result<DocumentRow, Error> {
-        match tx.document_row(collection, id)? {
-            Some(row) => Ok(row),
-            None => Ok(tx.insert_document(collection, id, flags::DELETED, &[], &Document::default().encode())?),
-        }
-    }
-
-    /// Adds a new document at once: most are written once and not touched again in the same transaction.
+    /// Adds a new document at once: most are written once and not touched again in the same transaction. `None` if it is
+    /// not new.
     pub(crate) fn add(
         tx: &mut Write<'_>,
         indexes: &Indexes,
         collection: CollectionRow,
         id: DocumentId,
         document: &Document,
-    ) -> Result<DocumentRow, Error> {
+    ) -> Result<Option<DocumentRow>, Error> {
         let heads = keys_of(document);
-        let row = tx.insert_document(collection, id, flags_of(document), &heads, &document.encode())?;
-        for (index, key) in index_keys(indexes, collection, document) {
-            tx.insert_key(index, key, row)?;
+        let added = tx.insert_document(collection, id, flags_of(document), &heads, &document.encode())?;
+        if let Some(row) = added {
+            for (index, key) in index_keys(indexes, collection, document) {
+                tx.insert_key(index, key, row)?;
+            }
         }
-        Ok(row)
+        Ok(added)
     }
 
     /// A document as it is now.
@@ -72,6 +66,11 @@ impl Documents {
         let held = self.held.get_mut(&row).ok_or(Error::Damaged("a document"))?;
         held.changed = true;
         Ok(&mut held.document)
+    }
+
+    /// Writes what changed if that is much, so that a long transaction does not hold all that it touched.
+    pub(crate) fn relieve(&mut self, tx: &mut Write<'_>, indexes: &Indexes) -> Result<(), Error> {
+        if self.held.len() < HELD { Ok(()) } else { self.flush(tx, indexes) }
     }
 
     /// Writes what changed.

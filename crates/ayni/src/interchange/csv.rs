@@ -10,7 +10,7 @@ use super::columns::{Column, from_header};
 use super::limits::{SAMPLE_BYTES, SAMPLE_RECORDS};
 use super::object;
 use super::record::{BadRecord, Fault, Found, RecordId, shortened};
-use super::rows::{Cell, Rows};
+use super::rows::{Cell, Numbered, Rows};
 
 /// Reads records.
 #[derive(Debug)]
@@ -20,11 +20,8 @@ pub(super) struct Reader<R> {
     /// Known once the header and the sample were read.
     columns: Option<Vec<Sure>>,
     /// Rows that were read to guess from.
-    sample: VecDeque<Row>,
+    sample: VecDeque<Numbered>,
 }
-
-/// A row or what is wrong with it, and the line that it begins on.
-type Row = (u64, Result<Vec<Cell>, Fault>);
 
 /// A column whose type is known.
 #[derive(Debug, Clone)]
@@ -82,7 +79,7 @@ impl<R: BufRead> Reader<R> {
         Ok(Some(sure.collect()))
     }
 
-    fn row(&mut self) -> Result<Option<Row>, BadRecord> {
+    fn row(&mut self) -> Result<Option<Numbered>, BadRecord> {
         self.rows.next().map_err(|error| Fault::from(error).on(self.rows.line_number()))
     }
 

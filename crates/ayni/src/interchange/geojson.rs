@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::FEATURE_ID;
 use super::frame::{Extent, Scanner};
-use super::json_lines::{Element, next_element, next_line};
+use super::json_lines::{Element, Text, next_element, next_line};
 use super::limits::RECORD_BYTES;
 use super::lines::Lines;
 use super::object::{self, Members};
@@ -84,36 +84,40 @@ enum At {
     Collection,
 }
 
-type Text = Result<(u64, Vec<u8>), BadRecord>;
+/// What one step through the text came upon.
+enum Step {
+    /// A feature, or what should be one: the line that it begins on, and its text.
+    Feature(u64, Result<Vec<u8>, Fault>),
+    /// Something around the features.
+    Between,
+    /// The end of the text.
+    End,
+}
 
 impl<R: BufRead> Document<R> {
     fn next(&mut self) -> Option<Text> {
         loop {
-            match self.step() {
-                Ok(Some(None)) => {}
-                Ok(Some(Some((line, text)))) => {
-                    return Some(text.map(|text| (line, text)).map_err(|fault| fault.on(line)));
-                }
-                Ok(None) => return None,
-                Err(fault) => return Some(Err(fault.on(self.scanner.line()))),
-            }
+            return match self.step() {
+                Ok(Step::Between) => continue,
+                Ok(Step::Feature(line, text)) => Some(text.map(|text| (line, text)).map_err(|fault| fault.on(line))),
+                Ok(Step::End) => None,
+                Err(fault) => Some(Err(fault.on(self.scanner.line()))),
+            };
         }
     }
 
-    /// One step on: a feature, or nothing yet, or `None` at the end.
-    #[expect(clippy::type_complexity, reason = "private, and each part is named above")]
-    fn step(&mut self) -> Result<Option<Option<(u64, Result<Vec<u8>, Fault>)>>, Fault> {
+    fn step(&mut self) -> Result<Step, Fault> {
         if let At::Features { bare } = self.at {
-            return Ok(Some(match next_element(&mut self.scanner)? {
-                Element::Item(line, text) => Some((line, text)),
+            return Ok(match next_element(&mut self.scanner)? {
+                Element::Item(line, text) => Step::Feature(line, text),
                 Element::End => {
                     self.at = if bare { At::Top } else { At::Collection };
-                    None
+                    Step::Between
                 }
-            }));
+            });
         }
         let Some(byte) = self.scanner.blank()? else {
-            return if self.at == At::Top { Ok(None) } else { Err(Fault::CutOff) };
+            return if self.at == At::Top { Ok(Step::End) } else { Err(Fault::CutOff) };
         };
         match (self.at, byte) {
             (At::Top, b'{') => {
@@ -124,19 +128,19 @@ impl<R: BufRead> Document<R> {
             (At::Top, _) => return Err(Fault::NotGeoJson("an object must stand here".to_owned())),
             (_, b'"') => {
                 self.member()?;
-                return Ok(Some(None));
+                return Ok(Step::Between);
             }
             (_, b',') => {}
             (At::Single, b'}') => {
                 self.scanner.advance(byte);
                 self.at = At::Top;
-                return Ok(Some(Some((self.begun, self.single()))));
+                return Ok(Step::Feature(self.begun, self.single()));
             }
             (_, b'}') => self.at = At::Top,
             _ => return Err(Fault::NotGeoJson("the name of a member must stand here".to_owned())),
         }
         self.scanner.advance(byte);
-        Ok(Some(None))
+        Ok(Step::Between)
     }
 
     /// The object at the top, which had no features in it.

@@ -8,6 +8,9 @@ use super::lines::{Line, Lines, without_end};
 use super::object;
 use super::record::{BadRecord, Fault, Found};
 
+/// The text of one record and the line that it begins on.
+pub(super) type Text = Result<(u64, Vec<u8>), BadRecord>;
+
 /// Reads records.
 #[derive(Debug)]
 pub(super) enum Reader<R> {
@@ -37,7 +40,7 @@ impl<R: BufRead> Reader<R> {
 }
 
 /// The next line that is not blank; the line feed and record separators (RFC 8142) around it do no harm.
-pub(super) fn next_line<R: BufRead>(lines: &mut Lines<R>) -> Option<Result<(u64, Vec<u8>), BadRecord>> {
+pub(super) fn next_line<R: BufRead>(lines: &mut Lines<R>) -> Option<Text> {
     loop {
         return match lines.next() {
             Err(error) => Some(Err(Fault::from(error).on(lines.number()))),
@@ -86,14 +89,14 @@ impl<R: BufRead> Elements<R> {
     }
 
     /// The text of the next element and the line that it begins on; `None` after the array.
-    pub(super) fn next(&mut self) -> Option<Result<(u64, Vec<u8>), BadRecord>> {
+    pub(super) fn next(&mut self) -> Option<Text> {
         match self.step() {
             Ok(element) => element,
             Err(fault) => Some(Err(fault.on(self.scanner.line()))),
         }
     }
 
-    fn step(&mut self) -> Result<Option<Result<(u64, Vec<u8>), BadRecord>>, Fault> {
+    fn step(&mut self) -> Result<Option<Text>, Fault> {
         if self.at == At::Before
             && let Some(bracket) = self.scanner.blank()?
         {

@@ -19,6 +19,9 @@ pub(super) struct Cell {
     pub(super) quoted: bool,
 }
 
+/// A row, or what is wrong with it, and the line that it begins on.
+pub(super) type Numbered = (u64, Result<Vec<Cell>, Fault>);
+
 /// Reads rows.
 #[derive(Debug)]
 pub(super) struct Rows<R> {
@@ -34,7 +37,7 @@ impl<R: BufRead> Rows<R> {
     }
 
     /// The next row that is not blank, with the line it begins on; `None` at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<(u64, Result<Vec<Cell>, Fault>)>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<Numbered>> {
         loop {
             let Some((number, line)) = self.line()? else { return Ok(None) };
             let Line::Whole(line) = line else { return Ok(Some((number, Err(Fault::TooLong)))) };

@@ -31,7 +31,7 @@ pub use ayni_doc::{Path, PathError};
 pub use parse::SelectorError;
 pub use projection::Projection;
 pub use ranges::KeyRange;
-pub use selector::{Lookup, Selector, Test};
+pub use selector::{Lookup, Selector, Test, WithId};
 pub use sort::{Direction, Sort};
 
 /// A question to one collection.

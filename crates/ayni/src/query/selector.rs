@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use ayni_doc::{Document, Map, Path, Value};
+use ayni_log::ids::DocumentId;
+
+use crate::interchange::ID;
 
 /// What holds for the documents that are looked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +61,19 @@ impl Lookup for Map {
 impl Lookup for Document {
     fn lookup(&self, path: &Path) -> Option<Cow<'_, Value>> {
         self.get(path.names()).map(Cow::Owned)
+    }
+}
+
+/// A document that is asked together with its id, which stands at the path `_id` as text.
+#[derive(Debug, Clone, Copy)]
+pub struct WithId<'a, L>(pub DocumentId, pub &'a L);
+
+impl<L: Lookup> Lookup for WithId<'_, L> {
+    fn lookup(&self, path: &Path) -> Option<Cow<'_, Value>> {
+        match path.names() {
+            [only] if only.as_ref() == ID => Some(Cow::Owned(Value::Text(self.0.to_string()))),
+            _ => self.1.lookup(path),
+        }
     }
 }
 

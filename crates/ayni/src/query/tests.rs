@@ -1,6 +1,7 @@
 //! What selectors promise.
 
 use ayni_doc::{Map, Value};
+use ayni_log::ids::DocumentId;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -186,6 +187,15 @@ fn absent_fields_match_only_their_absence() {
     assert!(!matches(json!({"b": null})));
     assert!(!matches(json!({"b": {"$lt": 5}})));
     assert!(!matches(json!({"a.b": 1})));
+}
+
+#[test]
+fn the_id_is_asked_for_like_a_field() {
+    let document = Map::from([("a".into(), Value::Int(1))]);
+    let asked = WithId(DocumentId([0; 16]), &document);
+    let matches = |id: String| selector(&json!({"_id": id, "a": 1})).matches(&asked);
+    assert!(matches("a".repeat(26)));
+    assert!(!matches("b".repeat(26)));
 }
 
 #[test]

@@ -1,9 +1,17 @@
 //! Selectors in words, for the terminal: `country=PE population>=10000`.
 
+use ayni_doc::Value;
 use serde_json::Value as Json;
 
 use super::parse::{all, path, value};
 use super::{Selector, SelectorError, Test};
+
+/// Makes a test of a value.
+type Comparison = fn(Value) -> Test;
+
+/// The operators, those first that begin like another.
+const COMPARISONS: [(&str, Comparison); 5] =
+    [(">=", Test::Gte), ("<=", Test::Lte), (">", Test::Gt), ("<", Test::Lt), ("=", Test::Eq)];
 
 /// All of the conditions between the spaces of `text`.
 pub(super) fn parse_words(text: &str) -> Result<Selector, SelectorError> {
@@ -29,9 +37,7 @@ fn condition(word: &str) -> Result<Selector, SelectorError> {
         return Ok(Selector::field(path(word)?, Test::Exists(true)));
     };
     let (field, rest) = word.split_at(at);
-    let tests: [(&str, fn(ayni_doc::Value) -> Test); 5] =
-        [(">=", Test::Gte), ("<=", Test::Lte), (">", Test::Gt), ("<", Test::Lt), ("=", Test::Eq)];
-    let found = tests.iter().find_map(|(operator, test)| Some((test, rest.strip_prefix(operator)?)));
+    let found = COMPARISONS.iter().find_map(|(operator, test)| Some((test, rest.strip_prefix(operator)?)));
     let (test, operand) = found.ok_or_else(wrong)?;
     if field.is_empty() || field.ends_with('!') || operand.is_empty() || operand.starts_with(['=', '<', '>']) {
         return Err(wrong());

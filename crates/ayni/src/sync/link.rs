@@ -95,8 +95,7 @@ impl Link {
 
     /// At most `max` bytes to send now; none if there is nothing to send.
     pub fn outgoing(&self, max: usize) -> Vec<u8> {
-        let inner = &self.core.database.inner;
-        self.core.session().poll_send(&Held(inner), max)
+        self.core.send(max)
     }
 
     /// Time has passed: to be called a few times a second.
@@ -153,6 +152,16 @@ impl Link {
 impl LinkCore {
     /// Changes the session, then carries out what it wants.
     pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Session) -> T) -> T {
+        let result = self.drain(change);
+        (self.wake)();
+        result
+    }
+
+    fn send(&self, max: usize) -> Vec<u8> {
+        self.drain(|session| session.poll_send(&Held(&self.database.inner), max))
+    }
+
+    fn drain<T>(&self, change: impl FnOnce(&mut Session) -> T) -> T {
         let mut session = self.session();
         let result = change(&mut session);
         let actions: Vec<Action> = std::iter::from_fn(|| session.poll_action()).collect();
@@ -160,7 +169,6 @@ impl LinkCore {
         for action in actions {
             self.carry_out(action);
         }
-        (self.wake)();
         result
     }
 

@@ -3,9 +3,10 @@
 //! All integers are varints unless said otherwise; everything is canonical. A project is named by its place among the
 //! tags that the *sender* of the message has sent. `docs/sync.md` shows every message byte by byte.
 
+mod body;
+
 use ayni_log::codec::{DecodeError, Reader, Writer};
 use ayni_log::ids::{DeviceId, Hash, LogKind, LogName, ProjectId, Signature, StoreId};
-use ayni_log::limits::{POSITIONS, SEGMENT_ENTRIES};
 
 use crate::limits;
 use crate::receipt::ReceiptKey;
@@ -173,6 +174,25 @@ pub enum RefusedCode {
     Unwanted,
 }
 
+impl RefusedCode {
+    fn byte(self) -> u8 {
+        match self {
+            Self::UnknownBase => 1,
+            Self::AuthorUnknown => 2,
+            Self::Unwanted => 3,
+        }
+    }
+
+    fn from_byte(byte: u8) -> Result<Self, DecodeError> {
+        match byte {
+            1 => Ok(Self::UnknownBase),
+            2 => Ok(Self::AuthorUnknown),
+            3 => Ok(Self::Unwanted),
+            _ => Err(DecodeError::Invalid("refusal")),
+        }
+    }
+}
+
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -242,9 +262,9 @@ impl Message {
 
     fn encode_body(&self, out: &mut Writer) {
         match self {
-            Self::Hello(hello) => encode_hello(hello, out),
-            Self::Tags(tags) => encode_tags(tags, out),
-            Self::Summary { project, summary } => encode_summary(*project, summary, out),
+            Self::Hello(hello) => body::encode_hello(hello, out),
+            Self::Tags(tags) => body::encode_tags(tags, out),
+            Self::Summary { project, summary } => body::encode_summary(*project, summary, out),
             Self::Declined { project, text } => {
                 out.varint(u64::from(*project));
                 out.text(text);
@@ -253,29 +273,15 @@ impl Message {
                 out.varint(u64::from(*project));
                 out.byte(kind.byte());
                 out.byte(u8::from(*last));
-                encode_entries(entries, out);
+                body::encode_entries(entries, out);
             }
             Self::News { project, kind, entries } => {
                 out.varint(u64::from(*project));
                 out.byte(kind.byte());
-                encode_entries(entries, out);
+                body::encode_entries(entries, out);
             }
-            Self::Missing { project, log, length, hash } => {
-                out.varint(u64::from(*project));
-                encode_log(log, out);
-                out.varint(*length);
-                hash.encode(out);
-            }
-            Self::Probe { project, id, log, points } => {
-                out.varint(u64::from(*project));
-                out.varint(*id);
-                encode_log(log, out);
-                out.varint(points.len() as u64);
-                for (length, hash) in points {
-                    out.varint(*length);
-                    hash.encode(out);
-                }
-            }
+            Self::Missing { project, log, length, hash } => body::encode_missing(*project, log, *length, hash, out),
+            Self::Probe { project, id, log, points } => body::encode_probe(*project, *id, log, points, out),
             Self::Probed { id, held } => {
                 out.varint(*id);
                 out.varint(*held);
@@ -285,20 +291,16 @@ impl Message {
                 out.varint(*entries);
                 out.varint(*bytes);
             }
-            Self::Segment { project, segment } => encode_segment(*project, segment, out),
+            Self::Segment { project, segment } => body::encode_segment(*project, segment, out),
             Self::Stored { first, count } => {
                 out.varint(*first);
                 out.varint(*count);
             }
             Self::Refused { segment, code } => {
                 out.varint(*segment);
-                out.byte(match code {
-                    RefusedCode::UnknownBase => 1,
-                    RefusedCode::AuthorUnknown => 2,
-                    RefusedCode::Unwanted => 3,
-                });
+                out.byte(code.byte());
             }
-            Self::Receipts { project, last, entries } => encode_receipts(*project, *last, entries, out),
+            Self::Receipts { project, last, entries } => body::encode_receipts(*project, *last, entries, out),
             Self::Receipt { project, bytes } | Self::Join { project, request: bytes } => {
                 out.varint(u64::from(*project));
                 out.raw(bytes);
@@ -327,54 +329,54 @@ impl Message {
 
     fn decode_body(kind: Kind, input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match kind {
-            Kind::Hello => Self::Hello(decode_hello(input)?),
-            Kind::Tags => Self::Tags(decode_tags(input)?),
-            Kind::Summary => Self::Summary { project: project(input)?, summary: decode_summary(input)? },
-            Kind::Declined => Self::Declined { project: project(input)?, text: text(input)? },
+            Kind::Hello => Self::Hello(body::decode_hello(input)?),
+            Kind::Tags => Self::Tags(body::decode_tags(input)?),
+            Kind::Summary => Self::Summary { project: body::project(input)?, summary: body::decode_summary(input)? },
+            Kind::Declined => Self::Declined { project: body::project(input)?, text: body::text(input)? },
             Kind::Frontier => Self::Frontier {
-                project: project(input)?,
+                project: body::project(input)?,
                 kind: LogKind::from_byte(input.byte()?)?,
-                last: flag(input)?,
-                entries: decode_entries(input)?,
+                last: body::flag(input)?,
+                entries: body::decode_entries(input)?,
             },
             Kind::News => Self::News {
-                project: project(input)?,
+                project: body::project(input)?,
                 kind: LogKind::from_byte(input.byte()?)?,
-                entries: decode_entries(input)?,
+                entries: body::decode_entries(input)?,
             },
             Kind::Missing => Self::Missing {
-                project: project(input)?,
-                log: decode_log(input)?,
-                length: length(input)?,
+                project: body::project(input)?,
+                log: body::decode_log(input)?,
+                length: body::length(input)?,
                 hash: Hash::decode(input)?,
             },
             Kind::Probe => Self::Probe {
-                project: project(input)?,
+                project: body::project(input)?,
                 id: input.varint()?,
-                log: decode_log(input)?,
-                points: decode_points(input)?,
+                log: body::decode_log(input)?,
+                points: body::decode_points(input)?,
             },
             Kind::Probed => Self::Probed { id: input.varint()?, held: input.varint()? },
-            Kind::Plan => Self::Plan { project: project(input)?, entries: input.varint()?, bytes: input.varint()? },
-            Kind::Segment => Self::Segment { project: project(input)?, segment: decode_segment(input)? },
-            Kind::Stored => Self::Stored { first: input.varint()?, count: input.varint()? },
-            Kind::Refused => Self::Refused {
-                segment: input.varint()?,
-                code: match input.byte()? {
-                    1 => RefusedCode::UnknownBase,
-                    2 => RefusedCode::AuthorUnknown,
-                    3 => RefusedCode::Unwanted,
-                    _ => return Err(DecodeError::Invalid("refusal")),
-                },
-            },
-            Kind::Receipts => {
-                Self::Receipts { project: project(input)?, last: flag(input)?, entries: decode_receipts(input)? }
+            Kind::Plan => {
+                Self::Plan { project: body::project(input)?, entries: input.varint()?, bytes: input.varint()? }
             }
-            Kind::Receipt => Self::Receipt { project: project(input)?, bytes: rest(input, limits::RECEIPT_BYTES)? },
-            Kind::Join => Self::Join { project: project(input)?, request: rest(input, limits::JOIN_REQUEST_BYTES)? },
+            Kind::Segment => Self::Segment { project: body::project(input)?, segment: body::decode_segment(input)? },
+            Kind::Stored => Self::Stored { first: input.varint()?, count: input.varint()? },
+            Kind::Refused => Self::Refused { segment: input.varint()?, code: RefusedCode::from_byte(input.byte()?)? },
+            Kind::Receipts => Self::Receipts {
+                project: body::project(input)?,
+                last: body::flag(input)?,
+                entries: body::decode_receipts(input)?,
+            },
+            Kind::Receipt => {
+                Self::Receipt { project: body::project(input)?, bytes: body::rest(input, limits::RECEIPT_BYTES)? }
+            }
+            Kind::Join => {
+                Self::Join { project: body::project(input)?, request: body::rest(input, limits::JOIN_REQUEST_BYTES)? }
+            }
             Kind::Goodbye => Self::Goodbye,
             Kind::Ping => Self::Ping,
-            Kind::Close => Self::Close { code: input.byte()?, text: text(input)? },
+            Kind::Close => Self::Close { code: input.byte()?, text: body::text(input)? },
         })
     }
 }
@@ -385,206 +387,4 @@ pub(crate) fn cut_text(text: String) -> String {
     let end = (0..=limits::TEXT_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text.truncate(end.unwrap_or(0));
     text
-}
-
-fn project(input: &mut Reader<'_>) -> Result<ProjectNumber, DecodeError> {
-    Ok(input.count("project number", limits::PROJECTS)? as ProjectNumber)
-}
-
-/// A text from outside, made harmless to print.
-fn text(input: &mut Reader<'_>) -> Result<String, DecodeError> {
-    let text = input.text("text", limits::TEXT_BYTES)?;
-    if text.chars().any(char::is_control) {
-        return Err(DecodeError::Invalid("text: it has control characters"));
-    }
-    Ok(text.to_owned())
-}
-
-fn flag(input: &mut Reader<'_>) -> Result<bool, DecodeError> {
-    match input.byte()? {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(DecodeError::Invalid("flag")),
-    }
-}
-
-fn rest(input: &mut Reader<'_>, limit: usize) -> Result<Vec<u8>, DecodeError> {
-    let got = input.remaining();
-    if got > limit {
-        return Err(DecodeError::Limit { what: "body", got: got as u64, limit: limit as u64 });
-    }
-    Ok(input.raw(got)?.to_vec())
-}
-
-/// The length of a branch that has entries.
-fn length(input: &mut Reader<'_>) -> Result<u64, DecodeError> {
-    match input.varint()? {
-        0 => Err(DecodeError::Invalid("length of a branch: none are empty")),
-        got if got > POSITIONS => Err(DecodeError::Limit { what: "length of a branch", got, limit: POSITIONS }),
-        got => Ok(got),
-    }
-}
-
-fn encode_hello(hello: &Hello, out: &mut Writer) {
-    out.byte(hello.version);
-    out.byte(hello.oldest);
-    hello.device.encode(out);
-    hello.proof.encode(out);
-    hello.store.encode(out);
-    encode_tags(&hello.tags, out);
-}
-
-/// A newer hello may be longer: what follows the tags is then skipped.
-fn decode_hello(input: &mut Reader<'_>) -> Result<Hello, DecodeError> {
-    let (version, oldest) = (input.byte()?, input.byte()?);
-    if version < oldest || oldest == 0 {
-        return Err(DecodeError::Invalid("range of versions"));
-    }
-    if oldest > limits::VERSION {
-        return Err(DecodeError::Version { what: "sync", version: oldest });
-    }
-    let device = DeviceId::decode(input)?;
-    let proof = Signature::decode(input)?;
-    let store = StoreId::decode(input)?;
-    let tags = decode_tags(input)?;
-    if version > limits::VERSION {
-        input.raw(input.remaining())?;
-    }
-    Ok(Hello { version, oldest, device, proof, store, tags })
-}
-
-fn encode_tags(tags: &[Tag], out: &mut Writer) {
-    out.varint(tags.len() as u64);
-    for tag in tags {
-        out.raw(tag);
-    }
-}
-
-fn decode_tags(input: &mut Reader<'_>) -> Result<Vec<Tag>, DecodeError> {
-    let count = input.count("project tags", limits::TAGS_PER_FRAME)?;
-    let mut tags: Vec<Tag> = Vec::new();
-    for _ in 0..count {
-        let tag = input.array()?;
-        if tags.last().is_some_and(|last| *last >= tag) {
-            return Err(DecodeError::NotCanonical("project tags out of order"));
-        }
-        tags.push(tag);
-    }
-    Ok(tags)
-}
-
-fn encode_summary(project: ProjectNumber, summary: &Summary, out: &mut Writer) {
-    out.varint(u64::from(project));
-    summary.control.encode(out);
-    out.byte(u8::from(summary.rest.is_some()));
-    if let Some((data, receipts)) = &summary.rest {
-        data.encode(out);
-        receipts.encode(out);
-    }
-}
-
-fn decode_summary(input: &mut Reader<'_>) -> Result<Summary, DecodeError> {
-    let control = Hash::decode(input)?;
-    let rest = if flag(input)? { Some((Hash::decode(input)?, Hash::decode(input)?)) } else { None };
-    Ok(Summary { control, rest })
-}
-
-fn encode_entries(entries: &[FrontierEntry], out: &mut Writer) {
-    out.varint(entries.len() as u64);
-    for entry in entries {
-        entry.device.encode(out);
-        entry.incarnation.encode(out);
-        out.varint(entry.length);
-        entry.hash.encode(out);
-        out.varint(entry.bytes);
-    }
-}
-
-fn decode_entries(input: &mut Reader<'_>) -> Result<Vec<FrontierEntry>, DecodeError> {
-    let count = input.count("branches", limits::BRANCHES_PER_FRAME)?;
-    let mut entries = Vec::new();
-    for _ in 0..count {
-        entries.push(FrontierEntry {
-            device: DeviceId::decode(input)?,
-            incarnation: StoreId::decode(input)?,
-            length: length(input)?,
-            hash: Hash::decode(input)?,
-            bytes: input.varint()?,
-        });
-    }
-    Ok(entries)
-}
-
-fn encode_log(log: &LogRef, out: &mut Writer) {
-    log.device.encode(out);
-    out.byte(log.kind.byte());
-    log.incarnation.encode(out);
-}
-
-fn decode_log(input: &mut Reader<'_>) -> Result<LogRef, DecodeError> {
-    Ok(LogRef {
-        device: DeviceId::decode(input)?,
-        kind: LogKind::from_byte(input.byte()?)?,
-        incarnation: StoreId::decode(input)?,
-    })
-}
-
-fn decode_points(input: &mut Reader<'_>) -> Result<Vec<(u64, Hash)>, DecodeError> {
-    let count = input.count("points of a probe", limits::PROBE_POINTS)?;
-    let mut points: Vec<(u64, Hash)> = Vec::new();
-    for _ in 0..count {
-        let point = (length(input)?, Hash::decode(input)?);
-        if points.last().is_some_and(|last| last.0 >= point.0) {
-            return Err(DecodeError::NotCanonical("points out of order"));
-        }
-        points.push(point);
-    }
-    Ok(points)
-}
-
-fn encode_segment(project: ProjectNumber, segment: &SegmentFrame, out: &mut Writer) {
-    out.varint(u64::from(project));
-    segment.previous.encode(out);
-    segment.hash.encode(out);
-    out.varint(segment.size);
-    out.varint(segment.left.0);
-    out.varint(segment.left.1);
-    out.raw(&segment.bytes);
-}
-
-fn decode_segment(input: &mut Reader<'_>) -> Result<SegmentFrame, DecodeError> {
-    let previous = Hash::decode(input)?;
-    let hash = Hash::decode(input)?;
-    let size = input.varint()?;
-    let left = (input.varint()?, input.varint()?);
-    let bytes = rest(input, ayni_log::segment::MAX_SEGMENT_BYTES)?;
-    let mut head = Reader::new(&bytes);
-    let log = decode_log(&mut head)?;
-    let start = head.varint()?;
-    let count = head.count("entries", SEGMENT_ENTRIES as usize)? as u64;
-    if count == 0 || start.checked_add(count).is_none_or(|length| length > POSITIONS) {
-        return Err(DecodeError::Invalid("segment: no entries, or beyond the end of any log"));
-    }
-    Ok(SegmentFrame { log, start, count, previous, hash, size, left, bytes })
-}
-
-fn encode_receipts(project: ProjectNumber, last: bool, entries: &[(ReceiptKey, u64)], out: &mut Writer) {
-    out.varint(u64::from(project));
-    out.byte(u8::from(last));
-    out.varint(entries.len() as u64);
-    for (key, counter) in entries {
-        key.device.encode(out);
-        key.store.encode(out);
-        out.varint(*counter);
-    }
-}
-
-fn decode_receipts(input: &mut Reader<'_>) -> Result<Vec<(ReceiptKey, u64)>, DecodeError> {
-    let count = input.count("receipts", limits::RECEIPTS_PER_FRAME)?;
-    let mut entries = Vec::new();
-    for _ in 0..count {
-        let key = ReceiptKey { device: DeviceId::decode(input)?, store: StoreId::decode(input)? };
-        entries.push((key, input.varint()?));
-    }
-    Ok(entries)
 }
