@@ -13,7 +13,7 @@ use crate::value_codec::tag;
 use crate::version::{EntryKey, Version};
 
 /// The version of the body that this program writes.
-pub(crate) const VERSION: u8 = 1;
+pub const VERSION: u8 = 1;
 pub(crate) const PRESENT: u8 = 0x01;
 pub(crate) const CONTESTED: u8 = 0x02;
 

@@ -50,7 +50,7 @@ mod version;
 pub use change::{Change, ChangeError, Shape, ShapeField};
 pub use conflict::{Alternative, Conflict};
 pub use diff::diff;
-pub use document::Document;
+pub use document::{Document, VERSION};
 pub use geometry::{Geometry, Position};
 pub use json::JsonError;
 pub use merge::merge;

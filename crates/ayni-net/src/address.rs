@@ -12,6 +12,11 @@ use data_encoding::BASE32_NOPAD;
 pub struct TransportId(pub [u8; 32]);
 
 impl TransportId {
+    /// That of the network with this transport key.
+    pub fn of_secret(seed: &[u8; 32]) -> Self {
+        Self(*iroh::SecretKey::from_bytes(seed).public().as_bytes())
+    }
+
     /// The first characters, for people and logs.
     pub fn short(&self) -> String {
         self.to_string().chars().take(8).collect()

@@ -55,8 +55,10 @@ pub(crate) async fn run(open: Open, mut setting: Setting) -> CloseReason {
             reason
         }
     };
+    let sent = connection.stats().udp_tx.bytes;
     let path = connection.paths().iter().next().map(|path| path.stats());
-    debug!(%reason, sent = ?connection.stats().udp_tx, path = ?path, "channel closed");
+    let path = path.map(|path| (path.sent_packets, path.lost_packets, path.congestion_events, path.cwnd));
+    debug!(%reason, sent, sent_lost_events_window = ?path, "channel closed");
     reason
 }
 

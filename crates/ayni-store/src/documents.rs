@@ -201,10 +201,10 @@ impl Write<'_> {
         Ok(statement.query_row(params![project.0, tag.0.as_slice(), name], |row| row.get(0).map(CollectionRow))?)
     }
 
-    /// Takes in a document that is not here yet, and gives its row.
+    /// Takes in a document that is not here; `None`, and nothing done, if one with its id is.
     ///
     /// # Errors
-    /// [`StoreError::Sql`] if the collection has a document of this id.
+    /// [`StoreError`]; then nothing of the transaction stands.
     pub fn insert_document(
         &mut self,
         collection: CollectionRow,
@@ -212,10 +212,13 @@ impl Write<'_> {
         flags: u32,
         heads: &[EntryKey],
         body: &[u8],
-    ) -> Result<DocumentRow, StoreError> {
-        let mut statement =
-            self.statement("INSERT INTO documents(collection, id, flags, heads, body) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        Ok(statement.insert(params![collection.0, id.0.as_slice(), flags, Heads(heads), body])?)
+    ) -> Result<Option<DocumentRow>, StoreError> {
+        let mut statement = self.statement(
+            "INSERT INTO documents(collection, id, flags, heads, body) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO NOTHING",
+        )?;
+        let inserted = statement.execute(params![collection.0, id.0.as_slice(), flags, Heads(heads), body])?;
+        Ok((inserted > 0).then(|| self.last_insert_row()))
     }
 
     /// Replaces the state of a document.

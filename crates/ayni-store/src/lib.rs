@@ -43,6 +43,6 @@ pub use key::{DatabaseKey, Hardness, LockKind};
 pub use notes::StoredReceipt;
 
 pub use repair::{Loss, Report, check, repair};
-pub use schema::Options;
+pub use schema::{Options, VERSION};
 pub use store::{Opened, Store};
 pub use transaction::{Snapshot, Write};

@@ -11,7 +11,7 @@ use crate::key::DatabaseKey;
 /// Stands in the file as SQLite's `application_id`: "Ayni".
 const APPLICATION: i64 = 0x4179_6e69;
 /// The version of the tables, as SQLite's `user_version`.
-pub(crate) const VERSION: i64 = 1;
+pub const VERSION: i64 = 1;
 
 /// Bytes of a page, 80 of which SQLCipher takes for nonce and authentication.
 pub(crate) const PAGE_BYTES: u64 = 4096;

@@ -21,6 +21,11 @@ impl<'c> Snapshot<'c> {
         Self { connection }
     }
 
+    /// The row of the last insertion.
+    pub(crate) fn last_insert_row(&self) -> i64 {
+        self.connection.last_insert_rowid()
+    }
+
     /// The statement for `sql`, made once for each connection.
     pub(crate) fn statement(&self, sql: &str) -> Result<CachedStatement<'c>, StoreError> {
         Ok(self.connection.prepare_cached(sql)?)

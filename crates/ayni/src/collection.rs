@@ -79,6 +79,40 @@ impl Collection {
         })
     }
 
+    /// The ids of documents, deleted ones too, whose text begins like this: as many as `most`, in their order.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn ids_beginning(&self, text: &str, most: usize) -> Result<Vec<DocumentId>, Error> {
+        const TEXT: usize = 26;
+        let (Some(row), Some(rest)) = (self.row()?, TEXT.checked_sub(text.len())) else { return Ok(Vec::new()) };
+        // `a` stands for zero, so this is the least id that begins so.
+        let Ok(least) = format!("{text}{}", "a".repeat(rest)).parse::<DocumentId>() else { return Ok(Vec::new()) };
+        let before = u128::from_be_bytes(least.0).checked_sub(1).map(|id| DocumentId(id.to_be_bytes()));
+        let text = text.to_ascii_lowercase();
+        let mut found = Vec::new();
+        self.project.database.inner.store.read(|snapshot| {
+            snapshot.documents_by_id(row, before, |stored| {
+                if found.len() == most || !stored.id.to_string().starts_with(&text) {
+                    return Ok(ControlFlow::Break(()));
+                }
+                if !stored.heads.is_empty() {
+                    found.push(stored.id);
+                }
+                Ok::<_, Error>(ControlFlow::Continue(()))
+            })
+        })?;
+        Ok(found)
+    }
+
+    /// Whether anything was ever written to it, as far as this device knows.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn exists(&self) -> Result<bool, Error> {
+        Ok(self.row()?.is_some())
+    }
+
     /// Visits all documents in the order of their ids, until the visitor breaks off. They are those of one moment,
     /// whatever is written meanwhile.
     ///

@@ -9,7 +9,7 @@ use ayni_log::limits;
 use ayni_log::membership::{ControlBody, JoinRequest, RecoveryKey, Ticket, first_epoch, founding};
 use ayni_log::seal::NamingKey;
 use ayni_log::sign::DeviceSecret;
-use ayni_store::{Folder, Hardness, LockKind, NewLock, OpenError, Random, Store, Write};
+use ayni_store::{DatabaseKey, Folder, Hardness, LockKind, NewLock, OpenError, Random, Store, Write};
 use zeroize::Zeroizing;
 
 use crate::core::control::Author;
@@ -130,13 +130,7 @@ impl Database {
     pub fn open(folder: &Path, options: Options) -> Result<Self, OpenError> {
         let environment = options.environment.clone();
         let folder = Folder::new(folder, &options.keys);
-        let key = match (&options.passphrase, folder.lock_kind()?) {
-            (Some(passphrase), LockKind::Passphrase) => folder.unlock_with_passphrase(passphrase)?,
-            (_, kind) => match kind {
-                LockKind::Passphrase => return Err(ayni_store::KeyError::OtherLock(kind).into()),
-                LockKind::KeyFile => folder.unlock_with_key_file()?,
-            },
-        };
+        let key = unlock(&folder, &options)?;
         let opened = Store::open(&folder, &key, options.store)?;
         if opened.continuity == Continuity::Restored {
             let incarnation: [u8; 16] = random(&*environment);
@@ -157,6 +151,17 @@ impl Database {
             })?;
         }
         Ok(database)
+    }
+
+    /// Reads the whole database file, which nobody may have open, and names what is damaged. If something is, everything
+    /// else is saved into a fresh file, which takes its place; the damaged one is kept beside it, and the next opening
+    /// makes documents and indexes again. A sound file is left as it is.
+    ///
+    /// # Errors
+    /// [`OpenError::NotADatabase`] when nothing in it can be read; the others of [`Database::open`].
+    pub fn salvage(folder: &Path, options: &Options) -> Result<ayni_store::Report, OpenError> {
+        let folder = Folder::new(folder, &options.keys);
+        ayni_store::repair(&folder, &unlock(&folder, options)?, &options.store)
     }
 
     /// How the database in a folder is locked: what to ask for before opening it.
@@ -350,7 +355,9 @@ impl Database {
     /// # Errors
     /// If the database cannot be read.
     pub fn refresh(&self) -> Result<(), Error> {
-        self.inner.refresh_projects()?;
+        for joined in self.inner.refresh_projects()? {
+            self.inner.pool.offer(&self.inner, joined);
+        }
         for core in self.inner.cores() {
             core.refresh(&self.inner)?;
         }
@@ -382,6 +389,14 @@ impl Database {
     }
 }
 
+fn unlock(folder: &Folder, options: &Options) -> Result<DatabaseKey, OpenError> {
+    match (&options.passphrase, folder.lock_kind()?) {
+        (Some(passphrase), LockKind::Passphrase) => folder.unlock_with_passphrase(passphrase),
+        (None, kind @ LockKind::Passphrase) => Err(ayni_store::KeyError::OtherLock(kind).into()),
+        (_, LockKind::KeyFile) => folder.unlock_with_key_file(),
+    }
+}
+
 impl Inner {
     pub(crate) fn author(&self) -> Author<'_> {
         Author {
@@ -403,13 +418,18 @@ impl Inner {
         cores
     }
 
-    fn refresh_projects(&self) -> Result<(), Error> {
+    /// Learns of the projects that another process founded or joined; gives their ids.
+    fn refresh_projects(&self) -> Result<Vec<ProjectId>, Error> {
         let known = self.store.read(|snapshot| snapshot.projects())?;
         let mut projects = self.projects.write().unwrap_or_else(PoisonError::into_inner);
+        let mut new = Vec::new();
         for (row, id) in known {
-            projects.entry(id).or_insert_with(|| Arc::new(ProjectCore::new(id, row)));
+            projects.entry(id).or_insert_with(|| {
+                new.push(id);
+                Arc::new(ProjectCore::new(id, row))
+            });
         }
-        Ok(())
+        Ok(new)
     }
 
     /// The request with which this device asks to join a project, as long as it is pending.

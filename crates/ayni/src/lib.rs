@@ -42,6 +42,7 @@ mod database;
 mod document;
 pub mod environment;
 mod error;
+pub mod formats;
 pub mod interchange;
 mod project;
 pub mod query;
@@ -64,7 +65,7 @@ pub use transaction::{Put, Transaction};
 pub use ayni_doc as doc;
 pub use ayni_log::ids::{DeviceId, DocumentId, Hash, ProjectId};
 pub use ayni_log::membership::{Role, Ticket, TicketError};
-pub use ayni_store::OpenError;
+pub use ayni_store::{LockKind, Loss, OpenError, Report as DamageReport};
 
 /// The example in the README, so that it is compiled.
 #[cfg(doctest)]

@@ -1,6 +1,6 @@
 //! A transaction: changes to documents that become one commit.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use ayni_doc::{Change, Document as Merged, Map, Operation, Value, Version, diff};
 use ayni_log::header::document_id;
@@ -27,8 +27,9 @@ pub struct Transaction<'t, 's> {
     row: BranchRow,
     next: u64,
     drafts: Vec<Draft>,
-    /// The drafts of each document that was touched.
-    touched: BTreeMap<DocumentId, Vec<usize>>,
+    /// The drafts of each document that was touched, up to a number of them: made when a document is asked for.
+    touched: HashMap<DocumentId, Vec<usize>>,
+    touched_to: usize,
     random: Random,
 }
 
@@ -44,6 +45,7 @@ pub enum Put {
 }
 
 struct Draft {
+    id: DocumentId,
     about: Target,
     change: Change,
 }
@@ -75,8 +77,8 @@ impl<'t, 's> Transaction<'t, 's> {
     pub(crate) fn begin(tx: &'t mut Write<'s>, state: &'t mut State, inner: &'t Inner) -> Result<Self, Error> {
         let row = inner.author().branch(tx, state, LogKind::Data)?;
         let next = state.branches.get(row).map_or(0, |branch| branch.tip.length());
-        let (drafts, touched) = (Vec::new(), BTreeMap::new());
-        Ok(Self { tx, state, inner, row, next, drafts, touched, random: Random { bytes: Vec::new() } })
+        let (drafts, touched, touched_to) = (Vec::new(), HashMap::new(), 0);
+        Ok(Self { tx, state, inner, row, next, drafts, touched, touched_to, random: Random { bytes: Vec::new() } })
     }
 
     /// How many changes it has so far.
@@ -187,8 +189,7 @@ impl<'t, 's> Transaction<'t, 's> {
     }
 
     fn push(&mut self, id: DocumentId, about: Target, change: Change) {
-        self.touched.entry(id).or_default().push(self.drafts.len());
-        self.drafts.push(Draft { about, change });
+        self.drafts.push(Draft { id, about, change });
     }
 
     fn tag(&self, collection: &str) -> Result<CollectionTag, Error> {
@@ -197,7 +198,11 @@ impl<'t, 's> Transaction<'t, 's> {
     }
 
     /// The document as it is stored, with the drafts of this transaction on top.
-    fn current(&self, tag: CollectionTag, id: DocumentId) -> Result<Option<Merged>, Error> {
+    fn current(&mut self, tag: CollectionTag, id: DocumentId) -> Result<Option<Merged>, Error> {
+        for (index, draft) in self.drafts.iter().enumerate().skip(self.touched_to) {
+            self.touched.entry(draft.id).or_default().push(index);
+        }
+        self.touched_to = self.drafts.len();
         let row: Option<CollectionRow> = self.state.collections.get(&tag).map(|known| known.row);
         let stored = match row {
             Some(row) => self.tx.document_by_id(row, id)?,

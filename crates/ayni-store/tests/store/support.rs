@@ -152,7 +152,8 @@ pub(crate) fn document_id(number: u64) -> DocumentId {
 
 pub(crate) fn insert(write: &mut Write<'_>, collection: CollectionRow, number: u64) -> Result<DocumentRow, StoreError> {
     let body = format!("body {number}");
-    write.insert_document(collection, document_id(number), 0, &[number as i64], body.as_bytes())
+    let row = write.insert_document(collection, document_id(number), 0, &[number as i64], body.as_bytes())?;
+    Ok(row.expect("each number is inserted once"))
 }
 
 /// Reads, with the store's own errors.

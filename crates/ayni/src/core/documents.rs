@@ -33,32 +33,23 @@ struct Held {
 }
 
 impl Documents {
-    /// The row of a document; where there is none yet, of a new one that does not show.
-    pub(crate) fn find_or_add(
-        tx: &mut Write<'_>,
-        collection: CollectionRow,
-        id: DocumentId,
-    ) -> Result<DocumentRow, Error> {
-        match tx.document_row(collection, id)? {
-            Some(row) => Ok(row),
-            None => Ok(tx.insert_document(collection, id, flags::DELETED, &[], &Document::default().encode())?),
-        }
-    }
-
-    /// Adds a new document at once: most are written once and not touched again in the same transaction.
+    /// Adds a new document at once: most are written once and not touched again in the same transaction. `None` if it is
+    /// not new.
     pub(crate) fn add(
         tx: &mut Write<'_>,
         indexes: &Indexes,
         collection: CollectionRow,
         id: DocumentId,
         document: &Document,
-    ) -> Result<DocumentRow, Error> {
+    ) -> Result<Option<DocumentRow>, Error> {
         let heads = keys_of(document);
-        let row = tx.insert_document(collection, id, flags_of(document), &heads, &document.encode())?;
-        for (index, key) in index_keys(indexes, collection, document) {
-            tx.insert_key(index, key, row)?;
+        let added = tx.insert_document(collection, id, flags_of(document), &heads, &document.encode())?;
+        if let Some(row) = added {
+            for (index, key) in index_keys(indexes, collection, document) {
+                tx.insert_key(index, key, row)?;
+            }
         }
-        Ok(row)
+        Ok(added)
     }
 
     /// A document as it is now.

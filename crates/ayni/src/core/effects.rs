@@ -5,13 +5,14 @@
 //! merged anew from all its entries. Either way gives the same.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ayni_doc::{Change, Document, Version};
 use ayni_log::entry::Entry;
 use ayni_log::header::{BodyV1, Header, Subject, document_id};
-use ayni_log::ids::Hash;
-use ayni_store::{BranchRow, CollectionRow, DocumentRow, EntryKey, Snapshot, Write, entry_place};
+use ayni_log::ids::{DocumentId, Hash};
+use ayni_store::{BranchRow, DocumentRow, EntryKey, Snapshot, Write, entry_place};
 
 use crate::core::documents::Documents;
 use crate::core::state::State;
@@ -23,8 +24,9 @@ pub(crate) struct Arriving<'a> {
     pub(crate) hash: Hash,
     pub(crate) header: Cow<'a, Header>,
     pub(crate) payload: Option<Cow<'a, [u8]>>,
-    /// What it does, where that is known already: this device has just written it.
-    pub(crate) change: Option<Change>,
+    /// What it does, where that is known already: this device has just written it. It is taken once; who asks again
+    /// opens the payload.
+    change: Cell<Option<Change>>,
 }
 
 impl<'a> Arriving<'a> {
@@ -34,7 +36,7 @@ impl<'a> Arriving<'a> {
             hash: entry.hash,
             header: Cow::Borrowed(&entry.header),
             payload: entry.payload.as_deref().map(Cow::Borrowed),
-            change,
+            change: Cell::new(change),
         }
     }
 }
@@ -45,6 +47,16 @@ pub(crate) enum Outcome {
     Applied(Vec<Option<DocumentRow>>),
     /// Something that it refers to, or a key, is not here yet.
     Waits,
+}
+
+/// Where a creation leads.
+enum Created {
+    /// To a new document, which shows it.
+    New(DocumentRow),
+    /// To one that is here already.
+    Known(DocumentRow),
+    /// Nowhere: its collection cannot be told.
+    Nowhere,
 }
 
 /// The entries of one commit, while they take effect.
@@ -99,8 +111,7 @@ fn prepare(tx: &Write<'_>, state: &mut State, row: BranchRow, entries: &[Arrivin
         if !state.branches.take_anchors(tx, row, entry.position, body)? {
             return Ok(false);
         }
-        let has_content = entry.payload.is_some() || entry.change.is_some();
-        if body.subject != Subject::None && (!has_content || state.log_key(row, body.key).is_none()) {
+        if body.subject != Subject::None && (entry.payload.is_none() || state.log_key(row, body.key).is_none()) {
             return Ok(false);
         }
     }
@@ -124,21 +135,18 @@ impl Commit<'_> {
         let row = match &body.subject {
             Subject::None => return Ok(None),
             Subject::Create { collection, random } => {
-                let Some(collection) = state.collection_row(tx, self.row, *collection)? else { return Ok(None) };
-                let id = state.branches.get(self.row).map(|branch| document_id(branch.tip.id(), *random));
-                let Some(id) = id else { return Ok(None) };
-                if tx.document_row(collection, id)?.is_none() {
-                    return self.create(tx, state, collection, id, &version).map(Some);
+                let Some(log) = state.branches.get(self.row).map(|branch| branch.tip.id()) else { return Ok(None) };
+                match self.create(tx, state, *collection, document_id(log, *random), &version)? {
+                    Created::New(row) => return Ok(Some(row)),
+                    Created::Known(row) => row,
+                    Created::Nowhere => return Ok(None),
                 }
-                Documents::find_or_add(tx, collection, id)?
             }
-            Subject::Keyed { collection, id } => {
-                let Some(collection) = state.collection_row(tx, self.row, *collection)? else { return Ok(None) };
-                if tx.document_row(collection, *id)?.is_none() {
-                    return self.create(tx, state, collection, *id, &version).map(Some);
-                }
-                Documents::find_or_add(tx, collection, *id)?
-            }
+            Subject::Keyed { collection, id } => match self.create(tx, state, *collection, *id, &version)? {
+                Created::New(row) => return Ok(Some(row)),
+                Created::Known(row) => row,
+                Created::Nowhere => return Ok(None),
+            },
             Subject::Edit { .. } => match self.common_document(tx, &version.parents, placed)? {
                 Some(row) => row,
                 None => return Ok(None),
@@ -154,19 +162,24 @@ impl Commit<'_> {
         Ok(Some(row))
     }
 
+    /// Creates the document that a first version makes, unless it is here.
     fn create(
         &self,
         tx: &mut Write<'_>,
-        state: &State,
-        collection: CollectionRow,
-        id: ayni_log::ids::DocumentId,
+        state: &mut State,
+        collection: u32,
+        id: DocumentId,
         version: &Version,
-    ) -> Result<DocumentRow, Error> {
+    ) -> Result<Created, Error> {
+        let Some(collection) = state.collection_row(tx, self.row, collection)? else { return Ok(Created::Nowhere) };
         let mut document = Document::default();
         if !document.advance(version) {
             document = ayni_doc::merge(std::slice::from_ref(version));
         }
-        Documents::add(tx, &state.indexes, collection, id, &document)
+        match Documents::add(tx, &state.indexes, collection, id, &document)? {
+            Some(row) => Ok(Created::New(row)),
+            None => Ok(tx.document_row(collection, id)?.map_or(Created::Nowhere, Created::Known)),
+        }
     }
 
     /// The one document that all parents belong to.
@@ -201,9 +214,9 @@ impl Commit<'_> {
         parents: Vec<EntryKey>,
     ) -> Result<Version, Error> {
         let counts = state.branches.get(self.row).is_some_and(|branch| branch.counts(entry.position));
-        let change = match (&entry.change, &entry.payload) {
+        let change = match (entry.change.take(), &entry.payload) {
             _ if !counts => None,
-            (Some(change), _) => Some(change.clone()),
+            (Some(change), _) => Some(change),
             (None, Some(payload)) => state.open_change(self.row, entry.position, &entry.header, payload),
             (None, None) => None,
         };

@@ -1,0 +1,124 @@
+//! `ayni conflicts`: what devices wrote to the same field without having seen each other's.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use ayni::doc::{Alternative, Conflict, Map, Value};
+use ayni::{Document, Project};
+use console::style;
+use serde_json::{Value as Json, json};
+
+use crate::failure::{Answer, Failure, Outcome};
+use crate::setting::Setting;
+use crate::terminal::{out, say, words};
+
+/// Show fields that several devices wrote without having seen each other's
+#[derive(clap::Args)]
+#[command(after_help = "\
+One value is shown in the document, the others are kept here until someone settles it by an edit. The exit code is 0 if
+there are none and 1 if there are some.
+
+Examples:
+  ayni conflicts
+  ayni conflicts places --json
+  ayni edit places aebagbaf population=430000")]
+pub(crate) struct Arguments {
+    /// Only those in this collection
+    collection: Option<String>,
+}
+
+pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
+    let project = setting.open_project()?;
+    let found = conflicted(&project, arguments.collection.as_deref())?;
+    let names: BTreeMap<_, _> = project.members()?.into_iter().map(|member| (member.device, member.name)).collect();
+    if setting.json {
+        let all = found.iter().flat_map(|document| {
+            document.conflicts().into_iter().map(|conflict| as_json(document, &conflict, &names)).collect::<Vec<_>>()
+        });
+        out::json(&all.collect())?;
+        return Ok(Answer::from(found.is_empty()));
+    }
+    if found.is_empty() {
+        say::done("no conflicts");
+        return Ok(Answer::Yes);
+    }
+    let mut out = out::data();
+    for document in &found {
+        let id = words::short(document.id());
+        writeln!(out, "{} {}  {}", document.collection(), style(&id).cyan(), style(title(document)).bold())?;
+        for conflict in document.conflicts() {
+            print(&mut out, &conflict, &names)?;
+        }
+    }
+    out.flush()?;
+    let first = found.first().map(|document| {
+        let field = document.conflicts().first().map_or(String::new(), |conflict| conflict.path.to_string());
+        format!("ayni edit {} {} {field}=VALUE", document.collection(), words::short(document.id()))
+    });
+    say::note("");
+    say::next(&[(first.unwrap_or_default().as_str(), "settles it, for everyone")]);
+    Ok(Answer::No)
+}
+
+/// The documents with conflicts.
+pub(crate) fn conflicted(project: &Project, collection: Option<&str>) -> Result<Vec<Document>, Failure> {
+    let names = match collection {
+        Some(name) => vec![name.to_owned()],
+        None => project.collections()?.into_iter().map(|collection| collection.name).collect(),
+    };
+    let mut found = Vec::new();
+    for name in names {
+        found.extend(project.collection(&name).conflicted()?);
+    }
+    Ok(found)
+}
+
+fn print(out: &mut impl Write, conflict: &Conflict, names: &Names) -> Result<(), Failure> {
+    writeln!(out, "  {}", style(&conflict.path).yellow())?;
+    let values: Vec<String> = conflict.alternatives.iter().map(in_words).collect();
+    let width = values.iter().map(|value| console::measure_text_width(value)).max().unwrap_or(0).min(48);
+    for (at, (alternative, value)) in conflict.alternatives.iter().zip(values).enumerate() {
+        let mark = if at == 0 { style("●").green() } else { style("○").dim() };
+        let value = console::pad_str(&value, width, console::Alignment::Left, None).into_owned();
+        let shown = if at == 0 { ", shown" } else { "" };
+        let by = format!("{}, {}{shown}", author(alternative, names), words::when(alternative.stamp.time));
+        writeln!(out, "    {mark} {value}  {}", style(by).dim())?;
+    }
+    Ok(())
+}
+
+type Names = BTreeMap<ayni::DeviceId, String>;
+
+fn author(alternative: &Alternative, names: &Names) -> String {
+    let device = alternative.stamp.author;
+    words::device(names.get(&device).map_or("", String::as_str), device)
+}
+
+fn in_words(alternative: &Alternative) -> String {
+    alternative.value.as_ref().map_or_else(|| "(taken away)".to_owned(), words::value)
+}
+
+/// What a person would call the document.
+fn title(document: &Document) -> String {
+    let fields: Map = document.fields();
+    let named = ["name", "title", "label"].iter().find_map(|name| fields.get(*name));
+    named.and_then(Value::as_text).map(str::to_owned).unwrap_or_default()
+}
+
+fn as_json(document: &Document, conflict: &Conflict, names: &Names) -> Json {
+    let alternative = |alternative: &Alternative| {
+        json!({
+            "value": alternative.value.as_ref().map(Value::to_json),
+            "unset": alternative.value.is_none(),
+            "time": words::timestamp(alternative.stamp.time),
+            "device": alternative.stamp.author.to_string(),
+            "name": names.get(&alternative.stamp.author),
+        })
+    };
+    json!({
+        "collection": document.collection(),
+        "id": document.id().to_string(),
+        "field": conflict.path.to_string(),
+        "values": conflict.alternatives.iter().map(alternative).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,186 @@
+//! What the commands on single documents share: how one is named on the command line, how fields are written there, and
+//! how one is shown.
+
+use ayni::doc::{Map, Operation, Path, Value};
+use ayni::{Collection, Document, DocumentId};
+use console::{Style, style};
+use serde_json::Value as Json;
+
+use crate::failure::Failure;
+use crate::terminal::{out, words};
+
+/// The member of a document's JSON that holds its id.
+pub(crate) const ID: &str = ayni::interchange::ID;
+
+/// The document that a word names: by its key, its id, or the start of its id.
+pub(crate) fn find(collection: &Collection, word: Option<&str>, key: Option<&str>) -> Result<Document, Failure> {
+    let id = find_id(collection, word, key)?;
+    collection.get(id)?.ok_or_else(|| {
+        Failure::new(
+            format_args!("{} in {} was deleted", words::short(id), collection.name()),
+            format_args!(
+                "`ayni history {0} {1}` shows by whom; `ayni edit {0} {1} --undelete` brings it back",
+                collection.name(),
+                words::short(id)
+            ),
+        )
+    })
+}
+
+/// The id of a document that is named, deleted or not.
+pub(crate) fn find_id(collection: &Collection, word: Option<&str>, key: Option<&str>) -> Result<DocumentId, Failure> {
+    let name = collection.name();
+    let list = format!("`ayni query {name}` lists what there is");
+    let by_key = |key: &str| -> Result<Option<DocumentId>, Failure> {
+        let id = collection.id_of_key(key)?;
+        Ok(collection.get_deleted(id)?.map(|document| document.id()))
+    };
+    let (word, key) = match (word, key) {
+        (_, Some(key)) => {
+            let missing = || Failure::new(format_args!("no document with the key {key:?} in {name}"), &list);
+            return by_key(key)?.ok_or_else(missing);
+        }
+        (Some(word), None) => (word, word),
+        (None, None) => return Err(Failure::usage("which document is not said", "give its id, or its key with --key")),
+    };
+    if let Some(id) = by_key(key)? {
+        return Ok(id);
+    }
+    let found = collection.ids_beginning(word, 6)?;
+    match found.as_slice() {
+        [id] => Ok(*id),
+        [] => Err(Failure::new(format_args!("no document {word:?} in {name}, by id or by key"), list)),
+        several => {
+            let some: Vec<String> = several.iter().map(ToString::to_string).collect();
+            let what = format!("several documents in {name} begin with {word:?}: {}", some.join(", "));
+            Err(Failure::usage(what, "write more of the id"))
+        }
+    }
+}
+
+/// A field and the value that a word `field=value` gives it. What is not JSON is text.
+pub(crate) fn assignment(word: &str) -> Result<(Path, Value), Failure> {
+    let remedy = "write field=value, as in name=Cusco population=428450 address.city=Lima";
+    let at = split_at(word).ok_or_else(|| Failure::usage(format_args!("{word:?} gives no field a value"), remedy))?;
+    let (field, value) = word.split_at(at);
+    let value = value.get(1..).unwrap_or_default();
+    let json = match serde_json::from_str(value) {
+        Ok(json) => json,
+        Err(error) if value.starts_with(['{', '[', '"']) => {
+            return Err(Failure::usage(format_args!("the value of {field} is not JSON: {error}"), remedy));
+        }
+        Err(_) => Json::String(value.to_owned()),
+    };
+    let path = field.parse().map_err(|error| Failure::usage(format_args!("{word:?}: {error}"), remedy))?;
+    let value = Value::from_json(&json).map_err(|error| Failure::usage(format_args!("{field}: {error}"), remedy))?;
+    Ok((path, value))
+}
+
+/// Where the first `=` stands that is not behind a backslash.
+fn split_at(word: &str) -> Option<usize> {
+    let mut escaped = false;
+    let ends = |(_, letter): &(usize, char)| {
+        let found = *letter == '=' && !escaped;
+        escaped = *letter == '\\' && !escaped;
+        found
+    };
+    word.char_indices().find(ends).map(|(at, _)| at)
+}
+
+/// The operation that a word `field=value` stands for.
+pub(crate) fn setting(word: &str) -> Result<Operation, Failure> {
+    assignment(word).map(|(path, value)| Operation::set_at(path, value))
+}
+
+/// The fields that words give: one JSON object, or `field=value` each.
+pub(crate) fn fields(given: &[String]) -> Result<Map, Failure> {
+    if let [text] = given
+        && text.trim_start().starts_with(['{', '['])
+    {
+        return object(text);
+    }
+    let mut fields = Map::new();
+    for word in given {
+        let (path, value) = assignment(word)?;
+        place(&mut fields, path.names(), value);
+    }
+    Ok(fields)
+}
+
+/// The fields of a JSON object.
+pub(crate) fn object(text: &str) -> Result<Map, Failure> {
+    let remedy = "write {\"field\": value, …}";
+    let json: Json = serde_json::from_str(text)
+        .map_err(|error| Failure::usage(format_args!("this is not JSON: {error}"), remedy))?;
+    let value = Value::from_json(&json).map_err(|error| Failure::usage(error, remedy))?;
+    let Value::Map(fields) = value else {
+        return Err(Failure::usage("a document must be a JSON object", remedy));
+    };
+    if fields.contains_key(ID) {
+        return Err(Failure::usage(
+            format_args!("`{ID}` stands for a document's id and cannot be a field"),
+            "leave it out; `ayni edit COLLECTION ID` changes the document of an id, `ayni import` takes exports in",
+        ));
+    }
+    Ok(fields)
+}
+
+fn place(fields: &mut Map, names: &[Box<str>], value: Value) {
+    match names {
+        [] => {}
+        [name] => drop(fields.insert(name.to_string(), value)),
+        [name, inner @ ..] => {
+            let entry = fields.entry(name.to_string()).or_insert_with(|| Value::Map(Map::new()));
+            if !matches!(entry, Value::Map(_)) {
+                *entry = Value::Map(Map::new());
+            }
+            if let Value::Map(map) = entry {
+                place(map, inner, value);
+            }
+        }
+    }
+}
+
+/// A document as JSON: its id first, then its fields.
+pub(crate) fn json(id: DocumentId, fields: &Map) -> Json {
+    let id = (ID.to_owned(), Json::String(id.to_string()));
+    Json::Object(
+        std::iter::once(id).chain(fields.iter().map(|(name, value)| (name.clone(), value.to_json()))).collect(),
+    )
+}
+
+/// Shows a document: a line for each field, those of maps with their path.
+pub(crate) fn show(document: &Document) -> Result<(), Failure> {
+    use std::io::Write;
+    let mut lines = Vec::new();
+    flatten("", &Value::Map(document.fields()), &mut lines);
+    let width = lines.iter().map(|(name, _)| console::measure_text_width(name)).max().unwrap_or(0);
+    let conflicts = document.conflicts();
+    let mut out = out::data();
+    writeln!(out, "{}", style(format!("{}  {}", document.collection(), document.id())).dim())?;
+    for (name, value) in lines {
+        let name_shown = console::pad_str(&name, width, console::Alignment::Left, None);
+        let others = conflicts.iter().find(|conflict| conflict.path.to_string() == name);
+        let mark = others.map_or(String::new(), |conflict| {
+            let others = words::counted(conflict.alternatives.len().saturating_sub(1) as u64, "other value");
+            Style::new().yellow().apply_to(format!("  ⚠ {others} in conflict")).to_string()
+        });
+        writeln!(out, "  {}  {value}{mark}", style(name_shown).cyan())?;
+    }
+    Ok(out.flush()?)
+}
+
+/// The lines of a value: a path each.
+pub(crate) fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+    match value {
+        Value::Map(map) if !map.is_empty() => {
+            for (name, inner) in map {
+                let name = name.replace('\\', "\\\\").replace('.', "\\.");
+                let path = if path.is_empty() { name } else { format!("{path}.{name}") };
+                flatten(&path, inner, lines);
+            }
+        }
+        Value::Map(_) if path.is_empty() => {}
+        value => lines.push((path.to_owned(), words::value(value).replace('\n', "\n    "))),
+    }
+}

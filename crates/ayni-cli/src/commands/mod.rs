@@ -1,0 +1,143 @@
+//! The commands: what there is, and which file does it.
+
+mod completions;
+mod conflicts;
+mod delete;
+mod document;
+mod edit;
+mod export;
+mod get;
+mod history;
+mod import;
+mod init;
+mod invite;
+mod join;
+mod overview;
+mod peers;
+mod project;
+mod put;
+mod query;
+mod repair;
+mod status;
+mod sync;
+
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Outcome;
+use crate::setting::Setting;
+
+/// Keep data together with the people you trust: on every device, with or without a network, readable by nobody else.
+#[derive(Parser)]
+#[command(
+    name = "ayni",
+    version,
+    long_version = long_version(),
+    arg_required_else_help = false,
+    disable_help_subcommand = true,
+    after_help = "\
+Exit codes: 0 done; 1 the answer is no (nothing found, conflicts left, not level), or it could not be done; 2 the command
+was not understood.
+
+Begin with:
+  ayni init --name \"Ana's laptop\"
+  ayni project new Mapa
+  ayni put places name=Cusco population=428450",
+    after_long_help = "\
+Exit codes: 0 done; 1 the answer is no (nothing found, conflicts left, not level), or it could not be done; 2 the command
+was not understood.
+
+Begin with:
+  ayni init --name \"Ana's laptop\"
+  ayni project new Mapa
+  ayni put places name=Cusco population=428450
+
+Environment:
+  AYNI_DIR         the database folder
+  AYNI_KEYS        the folder for key files, outside the database's own
+  AYNI_PROJECT     the project, by name or the start of its id
+  AYNI_PASSPHRASE  answers where a passphrase would be asked for
+  AYNI_LOG         what happens inside, on the standard error: `info`, `ayni_net=debug`
+  NO_COLOR         no colours"
+)]
+struct Cli {
+    #[command(flatten)]
+    setting: Setting,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Init(init::Arguments),
+    Project(project::Arguments),
+    Invite(invite::Arguments),
+    Join(join::Arguments),
+    Import(import::Arguments),
+    Export(export::Arguments),
+    Put(put::Arguments),
+    Get(get::Arguments),
+    Edit(edit::Arguments),
+    Delete(delete::Arguments),
+    Query(query::Arguments),
+    History(history::Arguments),
+    Conflicts(conflicts::Arguments),
+    Sync(sync::Arguments),
+    Peers(peers::Arguments),
+    Status(status::Arguments),
+    Repair(repair::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// This program's version and those of its formats.
+fn long_version() -> &'static str {
+    use ayni::formats::{DOCUMENT, LOG_HEADER, MESSAGE, STORE};
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let own = env!("CARGO_PKG_VERSION");
+    TEXT.get_or_init(|| {
+        format!("{own}\nformats: log header {LOG_HEADER}, message {MESSAGE}, store {STORE}, document {DOCUMENT}")
+    })
+}
+
+/// Does what the command line says.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    start_tracing();
+    match dispatch(cli) {
+        Ok(answer) => answer.into(),
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(cli: Cli) -> Outcome {
+    let setting = &cli.setting;
+    match cli.command {
+        None => overview::run(setting),
+        Some(Command::Init(arguments)) => init::run(setting, arguments),
+        Some(Command::Project(arguments)) => project::run(setting, arguments),
+        Some(Command::Invite(arguments)) => invite::run(setting, arguments),
+        Some(Command::Join(arguments)) => join::run(setting, arguments),
+        Some(Command::Import(arguments)) => import::run(setting, arguments),
+        Some(Command::Export(arguments)) => export::run(setting, arguments),
+        Some(Command::Put(arguments)) => put::run(setting, arguments),
+        Some(Command::Get(arguments)) => get::run(setting, arguments),
+        Some(Command::Edit(arguments)) => edit::run(setting, arguments),
+        Some(Command::Delete(arguments)) => delete::run(setting, arguments),
+        Some(Command::Query(arguments)) => query::run(setting, arguments),
+        Some(Command::History(arguments)) => history::run(setting, arguments),
+        Some(Command::Conflicts(arguments)) => conflicts::run(setting, arguments),
+        Some(Command::Sync(arguments)) => sync::run(setting, arguments),
+        Some(Command::Peers(arguments)) => peers::run(setting, arguments),
+        Some(Command::Status(arguments)) => status::run(setting, arguments),
+        Some(Command::Repair(arguments)) => repair::run(setting, arguments),
+        Some(Command::Completions(arguments)) => completions::run(arguments),
+    }
+}
+
+/// What happens inside goes to the standard error, if `AYNI_LOG` says what of it.
+fn start_tracing() {
+    let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("AYNI_LOG") else { return };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,176 @@
+//! `ayni query`: finds documents.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use ayni::Document;
+use ayni::doc::{Map, Value};
+use ayni::query::{Projection, Query, Selector, Sort};
+use serde_json::{Value as Json, json};
+
+use super::document;
+use crate::failure::{Answer, Failure, Outcome};
+use crate::setting::Setting;
+use crate::terminal::table::{Cell, Table};
+use crate::terminal::{out, say, words};
+
+/// Rows that a person is shown without having asked for more.
+const ROWS: u64 = 100;
+
+/// Find documents
+#[derive(clap::Args)]
+#[command(after_help = "\
+A selector is written in words (country=PE population>=10000, a field alone: it is there) or as Mango JSON, with $eq, $gt,
+$gte, $lt, $lte, $in, $exists, $and, $or. Without one there is everything. The exit code is 1 if nothing is found.
+At a terminal the first 100 are shown unless --limit says otherwise; elsewhere and with --json, all.
+
+Examples:
+  ayni query places country=PE 'population>=100000' --sort population:desc --limit 10
+  ayni query places '{\"country\": {\"$in\": [\"PE\", \"BO\"]}}' --fields name,country
+  ayni query places name='El Tarter' --json
+  ayni query places country=PE --count")]
+pub(crate) struct Arguments {
+    /// The collection
+    collection: String,
+    /// Which documents
+    selector: Vec<String>,
+    /// In what order: fields, each perhaps with :desc
+    #[arg(long, value_name = "FIELDS")]
+    sort: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<u64>,
+    /// How many to pass over first
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
+    skip: u64,
+    /// Which fields of each: name,address.city
+    #[arg(long, value_name = "FIELDS")]
+    fields: Option<String>,
+    /// Only how many there are
+    #[arg(long, conflicts_with_all = ["sort", "limit", "skip", "fields"])]
+    count: bool,
+}
+
+pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
+    let selector = selector(&arguments.selector)?;
+    let fields = arguments.fields.as_deref().map(str::parse::<Projection>).transpose();
+    let fields = fields.map_err(|error| Failure::usage(error, "write --fields name,address.city"))?;
+    let sort = arguments.sort.as_deref().map(str::parse::<Sort>).transpose();
+    let sort = sort.map_err(|error| Failure::usage(error, "write --sort country,population:desc"))?;
+    let project = setting.open_project()?;
+    let collection = project.collection(&arguments.collection);
+    if !collection.exists()? {
+        let known: Vec<String> = project.collections()?.into_iter().map(|collection| collection.name).collect();
+        let remedy = match known.is_empty() {
+            true => "`ayni put COLLECTION field=value` writes the first document".to_owned(),
+            false => format!("there are {}", known.join(", ")),
+        };
+        return Err(Failure::new(format_args!("no collection {:?}", arguments.collection), remedy));
+    }
+    let start = Instant::now();
+    if arguments.count {
+        let count = collection.count(&selector)?;
+        match setting.json {
+            true => out::json(&json!({ "count": count }))?,
+            false => out::line(count)?,
+        }
+        return Ok(Answer::from(count > 0));
+    }
+    let at_terminal = out::is_terminal() && !setting.json;
+    let mut query = Query::new(selector).skip(arguments.skip);
+    query.sort = sort.unwrap_or_default();
+    query.limit = arguments.limit.or(at_terminal.then_some(ROWS + 1));
+    let mut found = collection.query(&query)?;
+    let took = start.elapsed();
+    let more = arguments.limit.is_none() && at_terminal && found.len() as u64 > ROWS;
+    found.truncate(if more { ROWS as usize } else { found.len() });
+    let rows: Vec<(&Document, Map)> =
+        found.iter().map(|document| (document, shown(document, fields.as_ref()))).collect();
+    if setting.json {
+        let all: Vec<Json> = rows.iter().map(|(found, fields)| document::json(found.id(), fields)).collect();
+        out::json(&Json::Array(all))?;
+        return Ok(Answer::from(!rows.is_empty()));
+    }
+    print(&rows, fields.as_ref())?;
+    if at_terminal {
+        let amount = words::counted(rows.len() as u64, "document");
+        match more {
+            true => say::note(format_args!("the first {amount}, in {}; --limit shows more", words::duration(took))),
+            false => say::note(format_args!("{amount} in {}", words::duration(took))),
+        }
+    }
+    Ok(Answer::from(!rows.is_empty()))
+}
+
+/// The selector that words make, each a condition or several, all of which must hold.
+fn selector(given: &[String]) -> Result<Selector, Failure> {
+    let conditions = given.iter().map(|word| quoted(word).parse::<Selector>());
+    let mut conditions = conditions.collect::<Result<Vec<_>, _>>().map_err(Failure::nonsense)?;
+    Ok(match conditions.len() {
+        1 => conditions.remove(0),
+        _ => Selector::All(conditions),
+    })
+}
+
+/// The shell has taken the quotes off `name="El Tarter"`: they are put back where not every part between spaces is a
+/// condition of its own.
+fn quoted(word: &str) -> String {
+    let is_condition = |part: &str| part.contains(['=', '<', '>']);
+    let plain = word.contains('"') || word.trim_start().starts_with(['{', '[']);
+    if plain || !word.contains(char::is_whitespace) || word.split_whitespace().all(is_condition) {
+        return word.to_owned();
+    }
+    let Some(at) = word.find(['=', '<', '>']) else { return word.to_owned() };
+    let value = word.get(at..).unwrap_or_default().trim_start_matches(['=', '<', '>']);
+    let (condition, value) = word.split_at(word.len() - value.len());
+    format!("{condition}{}", Json::String(value.to_owned()))
+}
+
+fn shown(document: &Document, fields: Option<&Projection>) -> Map {
+    let all = document.fields();
+    fields.map_or(all.clone(), |fields| fields.of(&all))
+}
+
+fn print(rows: &[(&Document, Map)], fields: Option<&Projection>) -> Result<(), Failure> {
+    let columns = columns(rows, fields);
+    let mut table = Table::new(&["id"]);
+    for column in &columns {
+        let numbers =
+            rows.iter().filter_map(|(_, fields)| lookup(fields, column)).all(|value| value.as_number().is_some());
+        table.add_column(&column.join("."), numbers);
+    }
+    let at_terminal = out::is_terminal();
+    for (document, fields) in rows {
+        let id = if at_terminal { words::short(document.id()) } else { document.id().to_string() };
+        let value = |value: &Value| if at_terminal { words::value(value) } else { plain(value) };
+        let cells = columns.iter().map(|column| Cell::from(lookup(fields, column).map_or(String::new(), value)));
+        table.row(std::iter::once(Cell::dim(id)).chain(cells));
+    }
+    Ok(table.print()?)
+}
+
+/// A value for programs: text as it is, anything else as JSON.
+fn plain(value: &Value) -> String {
+    value.as_text().map_or_else(|| value.to_json().to_string(), str::to_owned)
+}
+
+fn lookup<'f>(fields: &'f Map, path: &[String]) -> Option<&'f Value> {
+    let (first, inner) = path.split_first()?;
+    fields.get(first)?.at(inner)
+}
+
+/// The fields to show as columns: those asked for, else those that most documents have first, names and titles before all.
+fn columns(rows: &[(&Document, Map)], fields: Option<&Projection>) -> Vec<Vec<String>> {
+    if let Some(fields) = fields {
+        return fields.paths().iter().map(|path| path.names().iter().map(ToString::to_string).collect()).collect();
+    }
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, fields) in rows {
+        for name in fields.keys() {
+            *counts.entry(name.as_str()).or_default() += 1;
+        }
+    }
+    let mut names: Vec<(&str, usize)> = counts.into_iter().collect();
+    names.sort_by_key(|(name, count)| (!matches!(*name, "name" | "title"), std::cmp::Reverse(*count)));
+    names.into_iter().map(|(name, _)| vec![name.to_owned()]).collect()
+}

@@ -1,0 +1,22 @@
+//! Long work: a bar with a real total, at a terminal only.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar towards a total, or a spinner where it is not known.
+pub(crate) fn bar(total: Option<u64>) -> ProgressBar {
+    let template = match total {
+        Some(_) => "  {bar:32.cyan/dim} {percent:>3} %  {msg}",
+        None => "  {spinner:.cyan} {msg}",
+    };
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
+    bar.set_style(style(template));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("━╸─").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+}
