@@ -355,9 +355,7 @@ impl Database {
     /// # Errors
     /// If the database cannot be read.
     pub fn refresh(&self) -> Result<(), Error> {
-        for joined in self.inner.refresh_projects()? {
-            self.inner.pool.offer(&self.inner, joined);
-        }
+        self.inner.refresh_projects()?;
         for core in self.inner.cores() {
             core.refresh(&self.inner)?;
         }
@@ -418,18 +416,22 @@ impl Inner {
         cores
     }
 
-    /// Learns of the projects that another process founded or joined; gives their ids.
-    fn refresh_projects(&self) -> Result<Vec<ProjectId>, Error> {
+    /// Learns of the projects that another process founded or joined.
+    fn refresh_projects(&self) -> Result<(), Error> {
         let known = self.store.read(|snapshot| snapshot.projects())?;
-        let mut projects = self.projects.write().unwrap_or_else(PoisonError::into_inner);
         let mut new = Vec::new();
-        for (row, id) in known {
-            projects.entry(id).or_insert_with(|| {
-                new.push(id);
-                Arc::new(ProjectCore::new(id, row))
-            });
+        {
+            let mut projects = self.projects.write().unwrap_or_else(PoisonError::into_inner);
+            for (row, id) in known {
+                projects.entry(id).or_insert_with(|| {
+                    new.push(id);
+                    Arc::new(ProjectCore::new(id, row))
+                });
+            }
         }
-        Ok(new)
+        // Another process founded or joined them: conversations under way learn of it.
+        new.into_iter().for_each(|id| self.pool.offer(self, id));
+        Ok(())
     }
 
     /// The request with which this device asks to join a project, as long as it is pending.

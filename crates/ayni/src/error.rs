@@ -83,6 +83,9 @@ pub enum Error {
     /// A selector, sort or path that cannot be understood.
     #[error("{0}")]
     Query(String),
+    /// This program did what it never should.
+    #[error("a defect in Ayni, while {0}: nothing was changed; please report it")]
+    Defect(&'static str),
     /// Asked to stop.
     #[error("cancelled")]
     Cancelled,

@@ -118,9 +118,16 @@ impl Published {
 pub(crate) struct ProjectCore {
     pub(crate) id: ProjectId,
     pub(crate) row: ProjectRow,
-    loaded: Mutex<Option<Loaded>>,
+    memory: Mutex<Memory>,
     published: RwLock<Option<Arc<Published>>>,
     changes: (Mutex<u64>, Condvar),
+}
+
+#[derive(Default)]
+struct Memory {
+    loaded: Option<Loaded>,
+    /// How long each branch was when those who listen last learned of it; `None` before anything was loaded.
+    announced: Option<BTreeMap<BranchRow, u64>>,
 }
 
 struct Loaded {
@@ -136,40 +143,38 @@ impl ProjectCore {
         Self {
             id,
             row,
-            loaded: Mutex::default(),
+            memory: Mutex::default(),
             published: RwLock::default(),
             changes: (Mutex::new(0), Condvar::new()),
         }
     }
 
     /// Runs `work` in one durable transaction on the project's state as it is now, another process's commits included.
-    /// Afterwards those who listen learn of what grew.
+    /// Afterwards those who listen learn of what grew, by whomever.
     pub(crate) fn write<T>(
         &self,
         inner: &Inner,
         work: impl FnOnce(&mut Write<'_>, &mut State) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut loaded = self.lock();
-        let mut before = BTreeMap::new();
+        let mut memory = self.lock();
         let result = inner.store.write(|tx| {
             let generation = generation(tx.setting(Some(self.row), GENERATION)?);
-            let current = self.current(inner, tx, &mut loaded, generation)?;
-            before = lengths(&current.state);
+            let current = self.current(inner, tx, &mut memory, generation)?;
             let result = work(tx, &mut current.state)?;
             current.generation = generation + 1;
             tx.set_setting(Some(self.row), GENERATION, &current.generation.to_be_bytes())?;
             Ok::<_, Error>(result)
         });
-        match (&result, loaded.as_ref()) {
+        match (&result, memory.loaded.as_ref()) {
             (Ok(_), Some(current)) => {
-                let grown = grown(&before, &current.state);
                 self.publish(&current.state);
-                drop(loaded);
+                let grown = memory.take_grown();
+                drop(memory);
                 self.announce(inner, &grown);
                 inner.committed();
             }
             // What was done in memory did not happen.
-            _ => *loaded = None,
+            _ => memory.loaded = None,
         }
         result
     }
@@ -180,13 +185,19 @@ impl ProjectCore {
         inner: &Inner,
         work: impl FnOnce(&ayni_store::Snapshot<'_>, &mut State) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut loaded = self.lock();
-        inner.store.read(|snapshot| {
+        let mut memory = self.lock();
+        let result = inner.store.read(|snapshot| {
             let generation = generation(snapshot.setting(Some(self.row), GENERATION)?);
-            let current = self.current(inner, snapshot, &mut loaded, generation)?;
+            let current = self.current(inner, snapshot, &mut memory, generation)?;
             self.publish(&current.state);
             work(snapshot, &mut current.state)
-        })
+        });
+        let grown = memory.take_grown();
+        drop(memory);
+        if !grown.is_empty() {
+            self.announce(inner, &grown);
+        }
+        result
     }
 
     /// What readers need, from memory.
@@ -201,34 +212,29 @@ impl ProjectCore {
     /// Takes in what another process committed.
     pub(crate) fn refresh(&self, inner: &Inner) -> Result<(), Error> {
         let stored = inner.store.read(|snapshot| snapshot.setting(Some(self.row), GENERATION))?;
-        let known = self.lock().as_ref().map(|loaded| (loaded.generation, lengths(&loaded.state)));
-        let before = match known {
-            Some((known, _)) if known == generation(stored) => return Ok(()),
-            Some((_, lengths)) => lengths,
-            None => BTreeMap::new(),
-        };
-        let grown = self.read(inner, |_, state| Ok(grown(&before, state)))?;
-        self.announce(inner, &grown);
-        Ok(())
+        let known = self.lock().loaded.as_ref().map(|loaded| loaded.generation);
+        if known == Some(generation(stored)) { Ok(()) } else { self.read(inner, |_, _| Ok(())) }
     }
 
-    /// Forgets what is in memory: it is loaded again when it is needed.
-    pub(crate) fn forget(&self) {
-        *self.lock() = None;
+    /// Makes every process load the state again before it goes on, in a transaction that changes what lies under it.
+    pub(crate) fn outdate(&self, tx: &mut Write<'_>) -> Result<(), Error> {
+        let generation = generation(tx.setting(Some(self.row), GENERATION)?) + 1;
+        Ok(tx.set_setting(Some(self.row), GENERATION, &generation.to_be_bytes())?)
     }
 
     fn current<'l>(
         &self,
         inner: &Inner,
         store: &ayni_store::Snapshot<'_>,
-        loaded: &'l mut Option<Loaded>,
+        memory: &'l mut Memory,
         generation: u64,
     ) -> Result<&'l mut Loaded, Error> {
-        if loaded.as_ref().is_none_or(|loaded| loaded.generation != generation) {
+        if memory.loaded.as_ref().is_none_or(|loaded| loaded.generation != generation) {
             let state = State::load(store, self.row, self.id, &inner.secret, inner.incarnation)?;
-            *loaded = Some(Loaded { generation, state });
+            memory.announced.get_or_insert_with(|| lengths(&state));
+            memory.loaded = Some(Loaded { generation, state });
         }
-        loaded.as_mut().ok_or(Error::Damaged("the state of a project"))
+        memory.loaded.as_mut().ok_or(Error::Damaged("the state of a project"))
     }
 
     fn publish(&self, state: &State) {
@@ -244,13 +250,30 @@ impl ProjectCore {
         inner.pool.advanced(inner, self.id, grown);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Loaded>> {
+    fn lock(&self) -> MutexGuard<'_, Memory> {
         // A panic in a transaction leaves a state that may not be the store's: it is loaded again.
-        self.loaded.lock().unwrap_or_else(|poisoned| {
-            let mut loaded = poisoned.into_inner();
-            *loaded = None;
-            loaded
+        self.memory.lock().unwrap_or_else(|poisoned| {
+            self.memory.clear_poison();
+            let mut memory = poisoned.into_inner();
+            memory.loaded = None;
+            memory
         })
+    }
+}
+
+impl Memory {
+    /// The branches that have grown since this was last asked.
+    fn take_grown(&mut self) -> Vec<BranchRow> {
+        let (Some(loaded), Some(announced)) = (&self.loaded, &mut self.announced) else { return Vec::new() };
+        let mut grown = Vec::new();
+        for branch in loaded.state.branches.iter() {
+            let known = announced.entry(branch.row).or_default();
+            if *known < branch.tip.length() {
+                *known = branch.tip.length();
+                grown.push(branch.row);
+            }
+        }
+        grown
     }
 }
 
@@ -260,11 +283,6 @@ fn generation(stored: Option<Vec<u8>>) -> u64 {
 
 fn lengths(state: &State) -> BTreeMap<BranchRow, u64> {
     state.branches.iter().map(|branch| (branch.row, branch.tip.length())).collect()
-}
-
-fn grown(before: &BTreeMap<BranchRow, u64>, state: &State) -> Vec<BranchRow> {
-    let longer = |row: &BranchRow, length: u64| before.get(row).copied().unwrap_or(0) < length;
-    lengths(state).into_iter().filter(|(row, length)| longer(row, *length)).map(|(row, _)| row).collect()
 }
 
 impl Project {
@@ -377,6 +395,7 @@ impl Project {
         let inner = &self.database.inner;
         self.core.write(inner, |tx, state| {
             require(state, self.database.device(), Role::Member, "write")?;
+            inner.author().open_log(tx, state)?;
             let mut transaction = Transaction::begin(tx, state, inner)?;
             let result = work(&mut transaction)?;
             transaction.commit()?;

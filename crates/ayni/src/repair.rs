@@ -3,7 +3,7 @@
 use ayni_store::StoreError;
 
 use crate::core::documents::Documents;
-use crate::core::ingest::catch_up;
+use crate::core::ingest::{catch_up, finish};
 use crate::database::Database;
 use crate::error::Error;
 
@@ -44,16 +44,15 @@ impl Database {
         }
         self.inner.store.write(|tx| {
             tx.drop_views()?;
-            Ok::<_, Error>(())
+            // In the same transaction, so that nobody, in this process or another, goes on with what they know by heart.
+            cores.iter().try_for_each(|core| core.outdate(tx))
         })?;
         for core in &cores {
-            core.forget();
             loop {
                 let done = core.write(&self.inner, |tx, state| {
                     let mut documents = Documents::default();
                     let done = catch_up(tx, state, &mut documents, STEP)?;
-                    documents.flush(tx, &state.indexes)?;
-                    state.save(tx)?;
+                    finish(tx, state, &mut documents)?;
                     Ok(done)
                 })?;
                 if done == 0 {

@@ -10,7 +10,7 @@ use ayni_log::write::write_commit;
 use ayni_store::{BranchRow, CollectionRow, EntryKey, Write, entry_key};
 
 use crate::core::documents::{Documents, read};
-use crate::core::ingest::store_own;
+use crate::core::ingest::{finish, store_own};
 use crate::core::pen::{About, Nib, Pen, PenError};
 use crate::core::state::State;
 use crate::database::{Inner, check_name};
@@ -254,8 +254,7 @@ impl<'t, 's> Transaction<'t, 's> {
         let changes = drafts.into_iter().map(|draft| draft.change).collect();
         let mut documents = Documents::default();
         store_own(tx, state, &mut documents, row, &segments, tip, changes)?;
-        documents.flush(tx, &state.indexes)?;
-        state.save(tx)
+        finish(tx, state, &mut documents)
     }
 }
 

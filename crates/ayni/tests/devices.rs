@@ -2,13 +2,9 @@
 
 mod support;
 
-use ayni::doc::{Map, Value};
+use ayni::doc::Value;
 use ayni::{Invitation, Standing};
-use support::{Device, Pipe, eventually, same};
-
-fn fields(pairs: &[(&str, Value)]) -> Map {
-    pairs.iter().map(|(name, value)| ((*name).into(), value.clone())).collect()
-}
+use support::{Device, Pipe, eventually, fields, same};
 
 #[test]
 fn a_joined_device_gets_everything_and_both_show_the_same() {
@@ -18,7 +14,7 @@ fn a_joined_device_gets_everything_and_both_show_the_same() {
     project
         .write(|tx| {
             for number in 0..2_500 {
-                tx.create("places", fields(&[("number", Value::Int(number)), ("name", Value::from("Cusco"))]))?;
+                tx.create("places", fields([("number", Value::Int(number)), ("name", Value::from("Cusco"))]))?;
             }
             Ok(())
         })
@@ -33,7 +29,7 @@ fn a_joined_device_gets_everything_and_both_show_the_same() {
     let names: Vec<String> = joined.members().unwrap().into_iter().map(|member| member.name).collect();
     assert!(names.contains(&"Ana's laptop".to_owned()) && names.contains(&"Ben's phone".to_owned()), "{names:?}");
 
-    joined.write(|tx| tx.create("places", fields(&[("name", Value::from("Puno"))]))).unwrap();
+    joined.write(|tx| tx.create("places", fields([("name", Value::from("Puno"))]))).unwrap();
     eventually("what the other device wrote", || project.collection("places").len().unwrap() == 2_501);
     assert!(same(&[&project, &joined]));
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use ayni_doc::Shape;
 use ayni_log::header::{Anchor, BodyV1, Declaration, Reference, Subject};
-use ayni_log::ids::{Hash, LogId, LogKind};
+use ayni_log::ids::{Hash, LogId, LogKind, LogName};
+use ayni_log::limits;
 use ayni_log::membership::Step;
 use ayni_log::seal::LogKey;
 use ayni_log::tip::Tip;
@@ -70,10 +71,15 @@ impl Branch {
         }
     }
 
-    /// Whether what stands at a position counts, as far as is known.
-    pub(crate) fn counts(&self, position: u64) -> bool {
+    /// Whether what stands at a position counts as this branch is judged, as far as is known.
+    fn counts(&self, position: u64) -> bool {
         self.broken_at.is_none_or(|broken| position < broken)
             && self.counting.iter().any(|range| range.contains(&position))
+    }
+
+    /// The first position that it does not share with the branch it forked off.
+    pub(crate) fn own_start(&self) -> u64 {
+        self.fork.map_or(0, |(_, at)| at)
     }
 }
 
@@ -111,6 +117,55 @@ impl Branches {
 
     pub(crate) fn of_log(&self, log: LogId) -> impl Iterator<Item = &Branch> {
         self.by_log.get(&log).into_iter().flatten().filter_map(|row| self.by_row.get(row))
+    }
+
+    /// Whether a further log of a device can be begun: each has at most so many incarnations.
+    pub(crate) fn may_begin(&self, log: &LogName) -> bool {
+        let alike = |branch: &&Branch| {
+            let name = branch.tip.name();
+            branch.fork.is_none() && name.device == log.device && name.kind == log.kind
+        };
+        self.iter().filter(alike).count() < limits::INCARNATIONS
+    }
+
+    /// Whether an entry that a row holds counts. What several branches of a fork share counts if it does on any of them:
+    /// which of them came first here, and so holds it, must not matter.
+    pub(crate) fn counts(&self, row: BranchRow, position: u64) -> bool {
+        let Some(branch) = self.get(row) else { return false };
+        branch.counts(position)
+            || self
+                .of_log(branch.tip.id())
+                .any(|other| other.row != row && other.counts(position) && self.holder(other.row, position) == row)
+    }
+
+    /// The positions that a row holds and that count.
+    pub(crate) fn counted(&self, row: BranchRow) -> Vec<Range<u64>> {
+        let Some(branch) = self.get(row) else { return Vec::new() };
+        let mut counted = Vec::new();
+        for other in self.of_log(branch.tip.id()) {
+            let Some(end) = self.shared_up_to(other, row) else { continue };
+            let end = end.min(other.broken_at.unwrap_or(u64::MAX));
+            let clipped = |range: &Range<u64>| range.start.max(branch.own_start())..range.end.min(end);
+            counted.extend(other.counting.iter().map(clipped).filter(|range| range.start < range.end));
+        }
+        counted
+    }
+
+    /// Up to where what `branch` has lies with `row`; `None` if nothing of it does.
+    fn shared_up_to(&self, branch: &Branch, row: BranchRow) -> Option<u64> {
+        let (mut at, mut end) = (branch, u64::MAX);
+        while at.row != row {
+            let (parent, from) = at.fork?;
+            end = end.min(from);
+            at = self.get(parent)?;
+        }
+        Some(end)
+    }
+
+    /// A row and those that hold what it shares.
+    pub(crate) fn stems(&self, row: BranchRow) -> Vec<BranchRow> {
+        let parent = |row: &BranchRow| self.get(*row)?.fork.map(|(parent, _)| parent);
+        std::iter::successors(Some(row), parent).collect()
     }
 
     /// Whether what a branch shares with the one it forked off is in effect.
@@ -179,6 +234,10 @@ impl Branches {
             return Ok(true);
         }
         let Some(branch) = self.get(row) else { return Ok(false) };
+        if branch.broken_at.is_some() {
+            // Nothing from there on has effect, and what stands before must go on meaning the same.
+            return Ok(true);
+        }
         let mut seen = branch.seen.clone();
         let mut broken = false;
         let mut control = Vec::new();
@@ -202,7 +261,8 @@ impl Branches {
         }
         let Some(branch) = self.get_mut(row) else { return Ok(false) };
         if broken {
-            branch.broken_at.get_or_insert(position);
+            branch.broken_at = Some(position);
+            return Ok(true);
         }
         if branch.tip.name().kind == LogKind::Data && !control.is_empty() {
             branch.steps.push(Step { from: position, heads: control });

@@ -1,20 +1,17 @@
 //! Membership entries: writing this device's own, and what follows from any that arrive.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
-
 use ayni_log::header::{BodyV1, Subject};
 use ayni_log::ids::{LogKind, LogName, StoreId};
 use ayni_log::membership::{ControlBody, IncarnationBody, Role, control_entries, grant};
 use ayni_log::sign::DeviceSecret;
 use ayni_log::tip::Tip;
 use ayni_log::write::{Draft, write_commit};
-use ayni_store::{BranchRow, DocumentRow, EntryKey, Write};
+use ayni_store::{BranchRow, Write};
 
 use crate::core::anchors::Anchors;
 use crate::core::branches::Branch;
 use crate::core::documents::Documents;
-use crate::core::effects::merge_document;
+use crate::core::effects::merge_rejudged;
 use crate::core::state::State;
 use crate::environment::{Environment, random};
 use crate::error::Error;
@@ -60,6 +57,17 @@ impl Author<'_> {
         }
         self.append_control(tx, state, row, &bodies)?;
         control_changed(tx, state, documents)
+    }
+
+    /// Opens this device's incarnation, if that is still to be done: after a restore nothing else has.
+    pub(crate) fn open_log(&self, tx: &mut Write<'_>, state: &mut State) -> Result<(), Error> {
+        let row = self.branch(tx, state, LogKind::Control)?;
+        if state.branches.get(row).is_some_and(|branch| branch.tip.length() > 0) {
+            return Ok(());
+        }
+        let mut documents = Documents::default();
+        self.write_control(tx, state, &mut documents, vec![ControlBody::Incarnation(self.incarnation_body())])?;
+        documents.flush(tx, &state.indexes)
     }
 
     fn incarnation_body(&self) -> IncarnationBody {
@@ -138,21 +146,8 @@ impl Author<'_> {
 /// Draws the consequences of control entries that came or were written: keys open, and what counts is judged anew.
 pub(crate) fn control_changed(tx: &mut Write<'_>, state: &mut State, documents: &mut Documents) -> Result<(), Error> {
     state.ring.update(&state.view);
-    let mut affected: BTreeMap<DocumentRow, BTreeSet<EntryKey>> = BTreeMap::new();
     for row in state.branches.rows(LogKind::Data) {
-        for range in state.recount(tx, row)? {
-            tx.entries(row, range, |entry| {
-                if let Some(document) = entry.document {
-                    affected.entry(document).or_default().insert(entry.key);
-                }
-                Ok::<_, Error>(ControlFlow::Continue(()))
-            })?;
-        }
+        state.recount(tx, row)?;
     }
-    for (row, mut from) in affected {
-        from.extend(documents.get(tx, &state.indexes, row)?.heads().iter().map(|key| key.0));
-        let merged = merge_document(tx, state, from)?;
-        *documents.get(tx, &state.indexes, row)? = merged;
-    }
-    Ok(())
+    merge_rejudged(tx, state, documents)
 }

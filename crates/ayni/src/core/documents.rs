@@ -18,6 +18,9 @@ pub(crate) struct Index {
 /// The indexes of each collection.
 pub(crate) type Indexes = BTreeMap<CollectionRow, Vec<Index>>;
 
+/// Documents that are held at most before they are written.
+const HELD: usize = 4_096;
+
 /// Documents under change.
 #[derive(Default)]
 pub(crate) struct Documents {
@@ -63,6 +66,11 @@ impl Documents {
         let held = self.held.get_mut(&row).ok_or(Error::Damaged("a document"))?;
         held.changed = true;
         Ok(&mut held.document)
+    }
+
+    /// Writes what changed if that is much, so that a long transaction does not hold all that it touched.
+    pub(crate) fn relieve(&mut self, tx: &mut Write<'_>, indexes: &Indexes) -> Result<(), Error> {
+        if self.held.len() < HELD { Ok(()) } else { self.flush(tx, indexes) }
     }
 
     /// Writes what changed.

@@ -7,10 +7,11 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use ayni_doc::{Change, Document, Version};
 use ayni_log::entry::Entry;
-use ayni_log::header::{BodyV1, Header, Subject, document_id};
+use ayni_log::header::{Header, Subject, document_id};
 use ayni_log::ids::{DocumentId, Hash};
 use ayni_store::{BranchRow, DocumentRow, EntryKey, Snapshot, Write, entry_place};
 
@@ -41,14 +42,6 @@ impl<'a> Arriving<'a> {
     }
 }
 
-/// Whether a commit took effect.
-pub(crate) enum Outcome {
-    /// It did: the documents of its entries, in their order.
-    Applied(Vec<Option<DocumentRow>>),
-    /// Something that it refers to, or a key, is not here yet.
-    Waits,
-}
-
 /// Where a creation leads.
 enum Created {
     /// To a new document, which shows it.
@@ -59,49 +52,87 @@ enum Created {
     Nowhere,
 }
 
-/// The entries of one commit, while they take effect.
-struct Commit<'a> {
+/// Entries of a branch that take effect one commit after the other. They may not be in the store yet, so what they say and
+/// where they belong is looked for here first.
+pub(crate) struct Run<'a> {
     row: BranchRow,
     entries: &'a [Arriving<'a>],
+    /// The documents of those that have taken effect, in their order.
+    documents: Vec<Option<DocumentRow>>,
 }
 
-/// Lets one whole commit take effect on its branch, all before it being in effect.
-pub(crate) fn apply_commit(
+impl<'a> Run<'a> {
+    pub(crate) fn new(row: BranchRow, entries: &'a [Arriving<'a>]) -> Self {
+        Self { row, entries, documents: Vec::with_capacity(entries.len()) }
+    }
+
+    /// The documents of the entries that have taken effect, in their order.
+    pub(crate) fn into_documents(self) -> Vec<Option<DocumentRow>> {
+        self.documents
+    }
+
+    /// The next whole commit.
+    fn next_commit(&self) -> Option<&'a [Arriving<'a>]> {
+        let rest = self.entries.get(self.documents.len()..)?;
+        let end = rest.iter().position(|entry| entry.header.ends_commit)?;
+        rest.get(..=end)
+    }
+
+    fn index_of(&self, key: EntryKey) -> Option<usize> {
+        let (row, position) = entry_place(key);
+        let first = self.entries.first()?.position;
+        if row != self.row {
+            return None;
+        }
+        usize::try_from(position.checked_sub(first)?).ok()
+    }
+
+    fn entry(&self, key: EntryKey) -> Option<&'a Arriving<'a>> {
+        self.entries.get(self.index_of(key)?)
+    }
+
+    /// The document of an entry that has taken effect.
+    fn document_of(&self, tx: &Write<'_>, key: EntryKey) -> Result<Option<DocumentRow>, Error> {
+        match self.index_of(key).and_then(|index| self.documents.get(index)) {
+            Some(document) => Ok(*document),
+            None => Ok(tx.document_of(key)?),
+        }
+    }
+}
+
+/// Lets the next whole commit of a run take effect, all before it on its branch being in effect. Gives `false` if there is
+/// none, or if something that it refers to, or a key, is not here yet: it waits.
+pub(crate) fn apply_next(
     tx: &mut Write<'_>,
     state: &mut State,
     documents: &mut Documents,
-    row: BranchRow,
-    entries: &[Arriving<'_>],
-) -> Result<Outcome, Error> {
+    run: &mut Run<'_>,
+) -> Result<bool, Error> {
+    let Some(commit) = run.next_commit() else { return Ok(false) };
+    let row = run.row;
     if state.branches.get(row).is_some_and(|branch| !branch.scanned) {
         state.rescan(tx, row)?;
         state.recount(tx, row)?;
     }
-    let Some(branch) = state.branches.get(row).filter(|branch| branch.scanned) else { return Ok(Outcome::Waits) };
+    let Some(branch) = state.branches.get(row).filter(|branch| branch.scanned) else { return Ok(false) };
     let before = (branch.seen.clone(), branch.steps.clone(), branch.broken_at);
-    if !prepare(tx, state, row, entries)? {
+    if !prepare(tx, state, row, commit)? {
         if let Some(branch) = state.branches.get_mut(row) {
             (branch.seen, branch.steps, branch.broken_at) = before;
         }
-        return Ok(Outcome::Waits);
+        return Ok(false);
     }
     if state.branches.get(row).is_some_and(|branch| branch.steps != before.1) {
         state.recount(tx, row)?;
     }
-    let commit = Commit { row, entries };
-    let mut rows = Vec::with_capacity(entries.len());
-    let mut placed = BTreeMap::new();
-    for entry in entries {
-        let document = commit.apply_entry(tx, state, documents, entry, &placed)?;
-        if let Some(document) = document {
-            placed.insert(entry.position, document);
-        }
-        rows.push(document);
+    for entry in commit {
+        let document = run.apply_entry(tx, state, documents, entry)?;
+        run.documents.push(document);
     }
-    if let (Some(branch), Some(last)) = (state.branches.get_mut(row), entries.last()) {
+    if let (Some(branch), Some(last)) = (state.branches.get_mut(row), commit.last()) {
         branch.applied = last.position + 1;
     }
-    Ok(Outcome::Applied(rows))
+    Ok(true)
 }
 
 /// Whether everything is here that the entries need; takes in their anchors.
@@ -118,20 +149,19 @@ fn prepare(tx: &Write<'_>, state: &mut State, row: BranchRow, entries: &[Arrivin
     Ok(true)
 }
 
-impl Commit<'_> {
+impl Run<'_> {
     fn apply_entry(
         &self,
         tx: &mut Write<'_>,
         state: &mut State,
         documents: &mut Documents,
         entry: &Arriving<'_>,
-        placed: &BTreeMap<u64, DocumentRow>,
     ) -> Result<Option<DocumentRow>, Error> {
         let Some(body) = entry.header.v1() else { return Ok(None) };
         let Some(parents) = state.branches.resolve(self.row, entry.position, &body.subject) else {
             return Ok(None);
         };
-        let version = self.version(state, entry, body, parents)?;
+        let version = self.version(state, entry, body.time, parents);
         let row = match &body.subject {
             Subject::None => return Ok(None),
             Subject::Create { collection, random } => {
@@ -147,7 +177,7 @@ impl Commit<'_> {
                 Created::Known(row) => row,
                 Created::Nowhere => return Ok(None),
             },
-            Subject::Edit { .. } => match self.common_document(tx, &version.parents, placed)? {
+            Subject::Edit { .. } => match self.common_document(tx, &version.parents)? {
                 Some(row) => row,
                 None => return Ok(None),
             },
@@ -183,21 +213,10 @@ impl Commit<'_> {
     }
 
     /// The one document that all parents belong to.
-    fn common_document(
-        &self,
-        tx: &Write<'_>,
-        parents: &[ayni_doc::EntryKey],
-        placed: &BTreeMap<u64, DocumentRow>,
-    ) -> Result<Option<DocumentRow>, Error> {
+    fn common_document(&self, tx: &Write<'_>, parents: &[ayni_doc::EntryKey]) -> Result<Option<DocumentRow>, Error> {
         let mut common = None;
         for parent in parents {
-            let (row, position) = entry_place(parent.0);
-            let of_commit = (row == self.row).then(|| placed.get(&position).copied()).flatten();
-            let document = match of_commit {
-                Some(document) => Some(document),
-                None => tx.document_of(parent.0)?,
-            };
-            match (document, common) {
+            match (self.document_of(tx, parent.0)?, common) {
                 (None, _) => return Ok(None),
                 (Some(document), Some(common)) if document != common => return Ok(None),
                 (document, _) => common = document,
@@ -206,46 +225,45 @@ impl Commit<'_> {
         Ok(common)
     }
 
-    fn version(
-        &self,
-        state: &mut State,
-        entry: &Arriving<'_>,
-        body: &BodyV1,
-        parents: Vec<EntryKey>,
-    ) -> Result<Version, Error> {
-        let counts = state.branches.get(self.row).is_some_and(|branch| branch.counts(entry.position));
+    fn version(&self, state: &mut State, entry: &Arriving<'_>, time: i64, parents: Vec<EntryKey>) -> Version {
+        let counts = state.branches.counts(self.row, entry.position);
         let change = match (entry.change.take(), &entry.payload) {
             _ if !counts => None,
             (Some(change), _) => Some(change),
             (None, Some(payload)) => state.open_change(self.row, entry.position, &entry.header, payload),
             (None, None) => None,
         };
-        Ok(state.version(self.row, entry.position, entry.hash, body.time, parents, change))
-    }
-
-    fn holds(&self, key: EntryKey) -> Option<&Arriving<'_>> {
-        let (row, position) = entry_place(key);
-        let first = self.entries.first()?.position;
-        (row == self.row).then(|| self.entries.get(position.checked_sub(first)? as usize)).flatten()
+        state.version(self.row, entry.position, entry.hash, time, parents, change)
     }
 }
 
-/// Merges a document from nothing: from these entries and all their ancestors.
-pub(crate) fn merge_document(
-    store: &Snapshot<'_>,
-    state: &mut State,
-    from: BTreeSet<EntryKey>,
-) -> Result<Document, Error> {
-    merge(store, state, from, None)
+/// Merges the documents anew of which entries in effect count now and did not before, or the other way round. To be called
+/// when what is in effect is in the store.
+pub(crate) fn merge_rejudged(tx: &mut Write<'_>, state: &mut State, documents: &mut Documents) -> Result<(), Error> {
+    let mut affected = BTreeSet::new();
+    for (row, range) in std::mem::take(&mut state.rejudged) {
+        tx.entries(row, range, |entry| {
+            affected.extend(entry.document);
+            Ok::<_, Error>(ControlFlow::Continue(()))
+        })?;
+    }
+    for row in affected {
+        // All entries of a document, those without effect too, are its heads or ancestors of them.
+        let heads = documents.get(tx, &state.indexes, row)?.heads().iter().map(|key| key.0).collect();
+        let merged = merge(tx, state, heads, None)?;
+        *documents.get(tx, &state.indexes, row)? = merged;
+        documents.relieve(tx, &state.indexes)?;
+    }
+    Ok(())
 }
 
 fn merge(
     store: &Snapshot<'_>,
     state: &mut State,
     from: BTreeSet<EntryKey>,
-    commit: Option<&Commit<'_>>,
+    run: Option<&Run<'_>>,
 ) -> Result<Document, Error> {
-    Ok(ayni_doc::merge(&ancestry(store, state, from, commit)?))
+    Ok(ayni_doc::merge(&ancestry(store, state, from, run)?))
 }
 
 /// These entries and all their ancestors, as versions.
@@ -253,7 +271,7 @@ fn ancestry(
     store: &Snapshot<'_>,
     state: &mut State,
     from: BTreeSet<EntryKey>,
-    commit: Option<&Commit<'_>>,
+    run: Option<&Run<'_>>,
 ) -> Result<Vec<Version>, Error> {
     let mut versions = BTreeMap::new();
     let mut wanted: Vec<EntryKey> = from.into_iter().collect();
@@ -261,11 +279,11 @@ fn ancestry(
         if versions.contains_key(&key) {
             continue;
         }
-        let version = match commit.and_then(|commit| Some((commit, commit.holds(key)?))) {
-            Some((commit, entry)) => {
-                let parents = parents_of(state, commit.row, entry.position, &entry.header);
-                let body = entry.header.v1().cloned().unwrap_or_default();
-                commit.version(state, entry, &body, parents)?
+        let version = match run.and_then(|run| Some((run, run.entry(key)?))) {
+            Some((run, entry)) => {
+                let parents = parents_of(state, run.row, entry.position, &entry.header);
+                let time = entry.header.v1().map_or(0, |body| body.time);
+                run.version(state, entry, time, parents)
             }
             None => load_version(store, state, key)?,
         };
@@ -289,7 +307,7 @@ fn load_version(store: &Snapshot<'_>, state: &mut State, key: EntryKey) -> Resul
     let stored = store.entry(key)?.ok_or(Error::Damaged("an entry of the log"))?;
     let header = stored.read_header().map_err(|_| Error::Damaged("an entry of the log"))?;
     let parents = parents_of(state, row, position, &header);
-    let counts = state.branches.get(row).is_some_and(|branch| branch.counts(position));
+    let counts = state.branches.counts(row, position);
     let change = match &stored.payload {
         Some(payload) if counts => state.open_change(row, position, &header, payload),
         _ => None,

@@ -1,14 +1,12 @@
 //! Taking in segments from outside: placing them on their branch, verifying them, storing them, and letting whole
 //! commits take effect.
 
-use std::collections::BTreeSet;
-
 use ayni_doc::Change;
 use ayni_log::entry::{Entry, entry_hash, seed_of};
-use ayni_log::ids::LogKind;
+use ayni_log::ids::{Hash, LogKind};
 use ayni_log::limits;
 use ayni_log::membership::{control_entries, founder};
-use ayni_log::segment::{Admitted, Segment, Verified, VerifiedSegment, VerifyError, verify};
+use ayni_log::segment::{Admitted, Segment, Verified, VerifiedSegment, verify};
 use ayni_log::tip::Tip;
 use ayni_store::{BranchRow, DocumentRow, Write};
 use ayni_sync::Refusal;
@@ -16,8 +14,8 @@ use ayni_sync::Refusal;
 use crate::core::branches::Branch;
 use crate::core::control::{Author, control_changed};
 use crate::core::documents::Documents;
-use crate::core::effects::{Arriving, Outcome, apply_commit};
-use crate::core::state::{State, read_entries, tip_at};
+use crate::core::effects::{Arriving, Run, apply_next, merge_rejudged};
+use crate::core::state::{State, read_commits, tip_at};
 use crate::error::Error;
 
 /// What became of a segment.
@@ -28,33 +26,34 @@ pub(crate) type Answer = Result<(), Refusal>;
 pub(crate) struct Ingested {
     /// One for each segment, in their order.
     pub(crate) answers: Vec<Answer>,
-    /// The branches that grew.
-    pub(crate) grown: BTreeSet<BranchRow>,
     /// Why a segment was refused as invalid, for the log.
     pub(crate) invalid: Option<String>,
 }
 
+/// A segment from outside, and what its sender says of it beside.
+pub(crate) struct Incoming {
+    pub(crate) segment: Segment,
+    /// The hash of the entry before it.
+    pub(crate) previous: Hash,
+    /// The hash of its last entry.
+    pub(crate) last: Hash,
+}
+
 /// Segments that continue one data branch, verified and not stored yet.
-struct Run {
+struct Gathered {
     row: BranchRow,
     segments: Vec<Verified<VerifiedSegment>>,
     tip: Tip,
 }
 
-/// Where a segment goes.
-enum Place {
+/// What a segment turned out to be.
+enum Taken {
     /// Everything in it is here.
     Held,
-    /// It continues a branch; entries that were here are cut off its front.
-    Continues(BranchRow, Segment),
-    /// It is the first of its log.
-    Begins(Segment),
-    /// It forks off a branch; what is shared is cut off its front.
-    Forks(BranchRow, Segment),
-    /// Nothing here comes before it.
-    Nowhere,
-    /// The log has as many branches as are taken.
-    TooMany,
+    /// It is verified and belongs on this branch.
+    New { row: BranchRow, before: Tip, segment: Verified<VerifiedSegment>, tip: Tip },
+    /// It is not taken.
+    Refused(Refusal),
 }
 
 /// Takes in segments, in the order in which they came.
@@ -62,65 +61,58 @@ pub(crate) fn ingest(
     tx: &mut Write<'_>,
     state: &mut State,
     author: &Author<'_>,
-    segments: impl IntoIterator<Item = Result<Segment, String>>,
+    segments: impl IntoIterator<Item = Result<Incoming, String>>,
 ) -> Result<Ingested, Error> {
     let mut documents = Documents::default();
     let mut ingested = Ingested::default();
-    let mut run: Option<Run> = None;
+    let mut gathered: Option<Gathered> = None;
     let mut membership_changed = false;
-    for segment in segments {
-        let answer = match segment {
+    for incoming in segments {
+        let answer = match incoming {
             Err(error) => {
                 ingested.invalid = Some(error);
                 Err(Refusal::Invalid)
             }
-            Ok(segment) if segment.log.kind == LogKind::Control => {
-                store_run(tx, state, &mut documents, run.take(), &mut ingested)?;
-                let answer = take_control(tx, state, segment, &mut ingested)?;
+            Ok(incoming) if incoming.segment.log.kind == LogKind::Control => {
+                store_gathered(tx, state, &mut documents, gathered.take())?;
+                let answer = take_control(tx, state, incoming, &mut ingested)?;
                 membership_changed |= answer.is_ok();
                 answer
             }
-            Ok(segment) => take_data(tx, state, &mut documents, segment, &mut run, &mut ingested)?,
+            Ok(incoming) => take_data(tx, state, &mut documents, incoming, &mut gathered, &mut ingested)?,
         };
         ingested.answers.push(answer);
     }
-    store_run(tx, state, &mut documents, run, &mut ingested)?;
+    store_gathered(tx, state, &mut documents, gathered)?;
     if membership_changed {
         control_changed(tx, state, &mut documents)?;
         author.respond(tx, state, &mut documents)?;
-        ingested.grown.extend(state.branches.rows(LogKind::Control));
     }
     catch_up(tx, state, &mut documents, u64::MAX)?;
-    documents.flush(tx, &state.indexes)?;
-    state.save(tx)?;
+    finish(tx, state, &mut documents)?;
     Ok(ingested)
+}
+
+/// Writes what a transaction changed in documents and branches.
+pub(crate) fn finish(tx: &mut Write<'_>, state: &mut State, documents: &mut Documents) -> Result<(), Error> {
+    merge_rejudged(tx, state, documents)?;
+    documents.flush(tx, &state.indexes)?;
+    state.save(tx)
 }
 
 fn take_control(
     tx: &mut Write<'_>,
     state: &mut State,
-    segment: Segment,
+    incoming: Incoming,
     ingested: &mut Ingested,
 ) -> Result<Answer, Error> {
-    let Some(author) = admission(state, &segment) else { return Ok(Err(Refusal::AuthorUnknown)) };
-    let (row, segment) = match place(tx, state, segment)? {
-        Place::Held => return Ok(Ok(())),
-        Place::Nowhere => return Ok(Err(Refusal::UnknownBase)),
-        Place::TooMany => return Ok(Err(Refusal::Unwanted)),
-        Place::Continues(row, segment) => (Some((row, false)), segment),
-        Place::Forks(row, segment) => (Some((row, true)), segment),
-        Place::Begins(segment) => (None, segment),
+    let Some(author) = admission(state, &incoming.segment) else { return Ok(Err(Refusal::AuthorUnknown)) };
+    let (row, before, segment, tip) = match take(tx, state, incoming, &author, ingested)? {
+        Taken::Held => return Ok(Ok(())),
+        Taken::Refused(refusal) => return Ok(Err(refusal)),
+        Taken::New { row, before, segment, tip } => (row, before, segment, tip),
     };
-    let before = match row {
-        None => Tip::new(segment.log),
-        Some((row, true)) => tip_at(tx, row, segment.start, &segment.log)?,
-        Some((row, false)) => state.branches.get(row).map_or(Tip::new(segment.log), |branch| branch.tip.clone()),
-    };
-    let (verified, tip) = match verify(segment, &before, &author) {
-        Ok(verified) => verified,
-        Err(error) => return Ok(refuse(&error, ingested)),
-    };
-    let Ok(entries) = control_entries(&verified.entries, &before) else {
+    let Ok(entries) = control_entries(&segment.entries, &before) else {
         ingested.invalid = Some("a control entry came without its content".into());
         return Ok(Err(Refusal::Invalid));
     };
@@ -128,12 +120,10 @@ fn take_control(
         // What was taken in before the limit is in the view only; it comes again from the store at the next opening.
         return Ok(Err(Refusal::Unwanted));
     }
-    let row = settle_branch(tx, state, row, &before)?;
-    tx.append(row, std::slice::from_ref(&verified), &tip, &[])?;
+    tx.append(row, std::slice::from_ref(&segment), &tip, &[])?;
     if let Some(branch) = state.branches.get_mut(row) {
         branch.tip = tip;
     }
-    ingested.grown.insert(row);
     Ok(Ok(()))
 }
 
@@ -150,59 +140,114 @@ fn take_data(
     tx: &mut Write<'_>,
     state: &mut State,
     documents: &mut Documents,
-    segment: Segment,
-    run: &mut Option<Run>,
+    incoming: Incoming,
+    gathered: &mut Option<Gathered>,
     ingested: &mut Ingested,
 ) -> Result<Answer, Error> {
-    let Some(author) = state.view.admitted(segment.log.device) else { return Ok(Err(Refusal::AuthorUnknown)) };
-    if let Some(under_way) = run
-        && *under_way.tip.name() == segment.log
-        && under_way.tip.length() == segment.start
+    let Some(author) = state.view.admitted(incoming.segment.log.device) else {
+        return Ok(Err(Refusal::AuthorUnknown));
+    };
+    if let Some(under_way) = gathered
+        && *under_way.tip.name() == incoming.segment.log
+        && under_way.tip.length() == incoming.segment.start
+        && under_way.tip.hash() == incoming.previous
     {
-        // A segment of the other side of a fork fails here, and is placed like any other below.
-        if let Ok((verified, tip)) = verify(segment.clone(), &under_way.tip, &author) {
-            under_way.segments.push(verified);
-            under_way.tip = tip;
-            return Ok(Ok(()));
-        }
+        return Ok(match verify_as_said(incoming, &under_way.tip, &author) {
+            Ok((verified, tip)) => {
+                under_way.segments.push(verified);
+                under_way.tip = tip;
+                Ok(())
+            }
+            Err(error) => {
+                ingested.invalid = Some(error);
+                Err(Refusal::Invalid)
+            }
+        });
     }
-    store_run(tx, state, documents, run.take(), ingested)?;
-    let (row, forks, segment) = match place(tx, state, segment)? {
-        Place::Held => return Ok(Ok(())),
-        Place::Nowhere => return Ok(Err(Refusal::UnknownBase)),
-        Place::TooMany => return Ok(Err(Refusal::Unwanted)),
-        Place::Continues(row, segment) => (Some(row), false, segment),
-        Place::Forks(row, segment) => (Some(row), true, segment),
-        Place::Begins(segment) => (None, false, segment),
-    };
-    let before = match (row, forks) {
-        (None, _) => Tip::new(segment.log),
-        (Some(row), true) => tip_at(tx, row, segment.start, &segment.log)?,
-        (Some(row), false) => state.branches.get(row).map_or(Tip::new(segment.log), |branch| branch.tip.clone()),
-    };
-    match verify(segment, &before, &author) {
-        Ok((verified, tip)) => {
-            let row = settle_branch(tx, state, row.map(|row| (row, forks)), &before)?;
-            *run = Some(Run { row, segments: vec![verified], tip });
-            Ok(Ok(()))
+    store_gathered(tx, state, documents, gathered.take())?;
+    Ok(match take(tx, state, incoming, &author, ingested)? {
+        Taken::Held => Ok(()),
+        Taken::Refused(refusal) => Err(refusal),
+        Taken::New { row, segment, tip, .. } => {
+            *gathered = Some(Gathered { row, segments: vec![segment], tip });
+            Ok(())
         }
-        Err(error) => Ok(refuse(&error, ingested)),
+    })
+}
+
+/// Verifies a segment after `before`, and that it is the one that its sender says.
+fn verify_as_said(
+    incoming: Incoming,
+    before: &Tip,
+    author: &Admitted,
+) -> Result<(Verified<VerifiedSegment>, Tip), String> {
+    let last = incoming.last;
+    let (segment, tip) = verify(incoming.segment, before, author).map_err(|error| error.to_string())?;
+    match tip.hash() == last {
+        true => Ok((segment, tip)),
+        false => Err("a segment that does not end as its sender says".into()),
     }
 }
 
-fn refuse(error: &VerifyError, ingested: &mut Ingested) -> Answer {
-    ingested.invalid = Some(error.to_string());
-    Err(Refusal::Invalid)
+/// Finds the branch that a segment belongs on, verifies it there, and begins the branch if it is new.
+fn take(
+    tx: &mut Write<'_>,
+    state: &mut State,
+    mut incoming: Incoming,
+    author: &Admitted,
+    ingested: &mut Ingested,
+) -> Result<Taken, Error> {
+    let log = incoming.segment.log;
+    let branches: Vec<BranchRow> = state.branches.of_log(log.id()).map(|branch| branch.row).collect();
+    // Along which branch the segment goes furthest.
+    let mut best: Option<(u64, Hash, BranchRow)> = None;
+    for row in &branches {
+        if let Some((matched, hash)) = matching(tx, state, *row, &incoming)?
+            && best.is_none_or(|(most, ..)| matched > most)
+        {
+            best = Some((matched, hash, *row));
+        }
+    }
+    let (before, place) = match best {
+        None if !branches.is_empty() || incoming.segment.start > 0 => return Ok(Taken::Refused(Refusal::UnknownBase)),
+        None if !state.branches.may_begin(&log) => return Ok(Taken::Refused(Refusal::Unwanted)),
+        None => (Tip::new(log), None),
+        Some((matched, hash, row)) => {
+            let held = matched - incoming.segment.start;
+            if held == incoming.segment.entries.len() as u64 {
+                let as_said = hash == incoming.last;
+                return Ok(if as_said { Taken::Held } else { Taken::Refused(Refusal::Invalid) });
+            }
+            incoming.segment.entries.drain(..held as usize);
+            incoming.segment.start = matched;
+            let tip = state.branches.get(row).map_or(Tip::new(log), |branch| branch.tip.clone());
+            let forks = matched < tip.length();
+            if forks && branches.len() >= limits::BRANCHES_PER_LOG {
+                return Ok(Taken::Refused(Refusal::Unwanted));
+            }
+            (if forks { tip_at(tx, row, matched, &log)? } else { tip }, Some((row, forks)))
+        }
+    };
+    match verify_as_said(incoming, &before, author) {
+        Ok((segment, tip)) => {
+            let row = settle_branch(tx, state, place, &before)?;
+            Ok(Taken::New { row, before, segment, tip })
+        }
+        Err(error) => {
+            ingested.invalid = Some(error);
+            Ok(Taken::Refused(Refusal::Invalid))
+        }
+    }
 }
 
 /// The branch that a verified segment goes to: the one it continues, or a new one.
 fn settle_branch(
     tx: &mut Write<'_>,
     state: &mut State,
-    row: Option<(BranchRow, bool)>,
+    place: Option<(BranchRow, bool)>,
     before: &Tip,
 ) -> Result<BranchRow, Error> {
-    let (row, fork) = match row {
+    let (row, fork) = match place {
         Some((row, false)) => return Ok(row),
         None => (tx.add_log(before.name(), false)?, None),
         Some((parent, true)) => {
@@ -217,80 +262,43 @@ fn settle_branch(
     Ok(row)
 }
 
-fn place(tx: &Write<'_>, state: &State, mut segment: Segment) -> Result<Place, Error> {
-    let log = segment.log.id();
-    let branches: Vec<&Branch> = state.branches.of_log(log).collect();
-    if branches.is_empty() {
-        return Ok(if segment.start == 0 { Place::Begins(segment) } else { Place::Nowhere });
-    }
-    // Along which branch the segment goes furthest.
-    let mut best: Option<(u64, &Branch)> = None;
-    for branch in &branches {
-        if let Some(matched) = matching(tx, branch, &segment)?
-            && best.is_none_or(|(most, _)| matched > most)
-        {
-            best = Some((matched, branch));
-        }
-    }
-    let Some((matched, branch)) = best else { return Ok(Place::Nowhere) };
-    let held = matched - segment.start;
-    if held == segment.entries.len() as u64 {
-        return Ok(Place::Held);
-    }
-    segment.entries.drain(..held as usize);
-    segment.start = matched;
-    if matched == branch.tip.length() {
-        return Ok(Place::Continues(branch.row, segment));
-    }
-    if branches.len() >= limits::BRANCHES_PER_LOG {
-        return Ok(Place::TooMany);
-    }
-    Ok(Place::Forks(branch.row, segment))
-}
-
-/// Up to which position a branch and a segment that begins on it are the same; `None` if the segment does not follow
-/// any of the branch's entries. A segment that begins where the branch ends is taken to follow it: verifying tells.
-fn matching(tx: &Write<'_>, branch: &Branch, segment: &Segment) -> Result<Option<u64>, Error> {
-    let length = branch.tip.length();
-    if segment.start > length {
-        return Ok(None);
-    }
-    if segment.start == length {
-        return Ok(Some(length));
-    }
-    let mut hash = match segment.start.checked_sub(1) {
-        None => seed_of(branch.tip.id()),
-        Some(before) => match tx.hash_at(branch.row, before)? {
-            Some(hash) => hash,
-            None => return Ok(None),
-        },
+/// Up to which position a branch and a segment are the same, and the hash of the entry before that; `None` if the
+/// segment does not follow any of the branch's entries.
+fn matching(tx: &Write<'_>, state: &State, row: BranchRow, incoming: &Incoming) -> Result<Option<(u64, Hash)>, Error> {
+    let Some(branch) = state.branches.get(row) else { return Ok(None) };
+    let (length, start) = (branch.tip.length(), incoming.segment.start);
+    let before = match start.checked_sub(1) {
+        None => Some(seed_of(branch.tip.id())),
+        Some(_) if start > length => None,
+        Some(_) if start == length => Some(branch.tip.hash()),
+        Some(last) => tx.hash_at(row, last)?,
     };
-    let mut position = segment.start;
-    for entry in &segment.entries {
+    let Some(mut hash) = before.filter(|before| start == 0 || *before == incoming.previous) else { return Ok(None) };
+    let mut position = start;
+    for entry in &incoming.segment.entries {
         let Ok(header) = Entry::read_header(&entry.header, entry.payload.as_deref()) else { break };
-        hash = entry_hash(&hash, &header.encode());
-        if position >= length || tx.hash_at(branch.row, position)? != Some(hash) {
+        let next = entry_hash(&hash, &header.encode());
+        if position >= length || tx.hash_at(row, position)? != Some(next) {
             break;
         }
+        hash = next;
         position += 1;
     }
-    Ok(Some(position))
+    Ok(Some((position, hash)))
 }
 
-/// Stores a run, and lets its whole commits take effect where nothing before them waits.
-fn store_run(
+/// Stores what was gathered, and lets its whole commits take effect where nothing before them waits.
+fn store_gathered(
     tx: &mut Write<'_>,
     state: &mut State,
     documents: &mut Documents,
-    run: Option<Run>,
-    ingested: &mut Ingested,
+    gathered: Option<Gathered>,
 ) -> Result<(), Error> {
-    let Some(run) = run else { return Ok(()) };
-    ingested.grown.insert(run.row);
+    let Some(Gathered { row, segments, tip }) = gathered else { return Ok(()) };
     let entries: Vec<Arriving<'_>> =
-        run.segments.iter().flat_map(|segment| &segment.entries).map(|entry| Arriving::new(entry, None)).collect();
-    let rows = take_effect(tx, state, documents, run.row, &entries, run.tip.clone())?;
-    tx.append(run.row, &run.segments, &run.tip, &rows)?;
+        segments.iter().flat_map(|segment| &segment.entries).map(|entry| Arriving::new(entry, None)).collect();
+    let rows = take_effect(tx, state, documents, row, &entries, tip.clone())?;
+    tx.append(row, &segments, &tip, &rows)?;
     Ok(())
 }
 
@@ -336,19 +344,12 @@ fn take_effect(
     branch.arriving = (first, entries.iter().map(|entry| (entry.hash, entry.header.ends_commit)).collect());
     state.recount(tx, row)?;
     state.stepped.insert(row);
-    let mut rows = Vec::with_capacity(entries.len());
-    let mut rest = entries;
-    while ready && let Some(end) = rest.iter().position(|entry| entry.header.ends_commit) {
-        let (commit, after) = rest.split_at(end + 1);
-        match apply_commit(tx, state, documents, row, commit)? {
-            Outcome::Applied(applied) => rows.extend(applied),
-            Outcome::Waits => break,
-        }
-        rest = after;
-    }
+    let mut run = Run::new(row, entries);
+    while ready && apply_next(tx, state, documents, &mut run)? {}
     if let Some(branch) = state.branches.get_mut(row) {
         branch.arriving = (0, Vec::new());
     }
+    let mut rows = run.into_documents();
     rows.resize(entries.len(), None);
     Ok(rows)
 }
@@ -383,7 +384,7 @@ pub(crate) fn catch_up(
     }
 }
 
-/// Lets the next stored commit of a branch take effect; gives its entries, 0 if there is none or it has to wait.
+/// Lets the next stored commits of a branch take effect; gives how many entries, 0 if there are none or they have to wait.
 fn apply_stored(
     tx: &mut Write<'_>,
     state: &mut State,
@@ -391,20 +392,20 @@ fn apply_stored(
     row: BranchRow,
 ) -> Result<u64, Error> {
     let Some(branch) = state.branches.get(row) else { return Ok(0) };
-    let (from, length) = (branch.applied, branch.tip.length());
-    if from >= branch.tip.open_commit().unwrap_or(length) {
-        return Ok(0);
-    }
-    let mut stored = read_entries(tx, row, from, length.min(from + limits::COMMIT_ENTRIES as u64))?;
-    let Some(end) = stored.iter().position(|entry| entry.header.ends_commit) else { return Ok(0) };
-    stored.truncate(end + 1);
+    let (from, to) = (branch.applied, branch.tip.open_commit().unwrap_or(branch.tip.length()));
+    let stored = read_commits(tx, row, from..to)?;
     let entries: Vec<Arriving<'_>> = stored.iter().map(|entry| Arriving::new(entry, None)).collect();
-    let Outcome::Applied(rows) = apply_commit(tx, state, documents, row, &entries)? else { return Ok(0) };
-    for (entry, document) in stored.iter().zip(rows) {
+    let mut run = Run::new(row, &entries);
+    while apply_next(tx, state, documents, &mut run)? {}
+    let rows = run.into_documents();
+    for (entry, document) in stored.iter().zip(&rows) {
         if let Some(document) = document {
-            tx.set_document_of(state.branches.key(row, entry.position), document)?;
+            tx.set_document_of(state.branches.key(row, entry.position), *document)?;
         }
     }
-    state.stepped.insert(row);
-    Ok(stored.len() as u64)
+    if !rows.is_empty() {
+        state.stepped.insert(row);
+        documents.relieve(tx, &state.indexes)?;
+    }
+    Ok(rows.len() as u64)
 }

@@ -41,6 +41,9 @@ pub(crate) struct State {
     pub(crate) own_shapes: BTreeMap<Vec<u8>, u32>,
     /// Data branches whose steps are to be written down.
     pub(crate) stepped: BTreeSet<BranchRow>,
+    /// Entries in effect that count now and did not before, or the other way round: their documents are to be merged
+    /// anew before the transaction ends.
+    pub(crate) rejudged: Vec<(BranchRow, std::ops::Range<u64>)>,
 }
 
 impl State {
@@ -62,6 +65,7 @@ impl State {
             indexes: Indexes::new(),
             own_shapes: BTreeMap::new(),
             stepped: BTreeSet::new(),
+            rejudged: Vec::new(),
         };
         for kind in [LogKind::Control, LogKind::Data] {
             for stored in store.frontier(row, kind)? {
@@ -79,6 +83,8 @@ impl State {
             state.load_steps(store, branch)?;
             state.recount(store, branch)?;
         }
+        // The documents in the store were made by these judgements.
+        state.rejudged.clear();
         state.load_own_shapes(secret.id(), incarnation);
         Ok(state)
     }
@@ -210,21 +216,30 @@ impl State {
         Ok(row)
     }
 
-    /// Judges anew which positions of a data branch count. Gives the ranges that were judged otherwise before, among
-    /// those in effect.
-    pub(crate) fn recount(&mut self, store: &Snapshot<'_>, row: BranchRow) -> Result<Vec<std::ops::Range<u64>>, Error> {
-        let Some(branch) = self.branches.get(row) else { return Ok(Vec::new()) };
+    /// Judges anew which positions of a data branch count. What is in effect and was judged otherwise before is noted in
+    /// `rejudged`.
+    pub(crate) fn recount(&mut self, store: &Snapshot<'_>, row: BranchRow) -> Result<(), Error> {
+        let Some(branch) = self.branches.get(row) else { return Ok(()) };
         let link_at = |length: u64| link_at(store, branch, length);
         let hash_at = |length: u64| link_at(length).map(|(hash, _)| hash);
         let counting = self.view.counting(branch.tip.name(), branch.tip.length(), &branch.steps, &hash_at);
         let ends = |length: u64| length == 0 || link_at(length).is_some_and(|(_, ends)| ends);
         let ranges: Vec<_> =
             counting.ranges.into_iter().filter_map(|range| whole_commits(range, branch.tip.length(), ends)).collect();
-        let changed = difference(&branch.counting, &ranges, branch.applied);
+        if branch.counting == ranges {
+            return Ok(());
+        }
+        let before: Vec<_> =
+            self.branches.stems(row).into_iter().map(|stem| (stem, self.branches.counted(stem))).collect();
         if let Some(branch) = self.branches.get_mut(row) {
             branch.counting = ranges;
         }
-        Ok(changed)
+        for (stem, before) in before {
+            let applied = self.branches.get(stem).map_or(0, |branch| branch.applied);
+            let changed = difference(&before, &self.branches.counted(stem), applied);
+            self.rejudged.extend(changed.into_iter().map(|range| (stem, range)));
+        }
+        Ok(())
     }
 
     /// The version that an entry is.
@@ -262,11 +277,14 @@ impl State {
                 }));
             }
             let (steps, broken_at) = decode_steps(&saved).map_err(|_| Error::Damaged("the state of a branch"))?;
-            if let Some(branch) = self.branches.get_mut(row) {
-                (branch.seen, branch.steps, branch.broken_at) = (seen, steps, broken_at);
+            // A broken branch stopped taking anchors before its tip did.
+            if broken_at.is_none()
+                && let Some(branch) = self.branches.get_mut(row)
+            {
+                (branch.seen, branch.steps) = (seen, steps);
                 branch.scanned = true;
+                return Ok(());
             }
-            return Ok(());
         }
         self.rescan(store, row)
     }
@@ -306,6 +324,10 @@ impl State {
         Ok(())
     }
 }
+
+/// Entries, and bytes, after which reading stops at the end of a commit.
+const READ_ENTRIES: usize = 4_096;
+const READ_BYTES: usize = 4 << 20;
 
 /// Below which name the steps of a branch lie in the store.
 fn steps_name(row: BranchRow) -> String {
@@ -347,6 +369,30 @@ pub(crate) fn read_entries(store: &Snapshot<'_>, row: BranchRow, from: u64, to: 
             payload: entry.payload.map(<[u8]>::to_vec),
         });
         Ok::<_, Error>(ControlFlow::Continue(()))
+    })?;
+    Ok(entries)
+}
+
+/// The entries of the next whole commits of a branch: all of one, and more as long as they are few.
+pub(crate) fn read_commits(
+    store: &Snapshot<'_>,
+    row: BranchRow,
+    positions: std::ops::Range<u64>,
+) -> Result<Vec<Entry>, Error> {
+    let mut entries = Vec::new();
+    let mut bytes = 0;
+    store.entries(row, positions, |entry| {
+        let header = entry.read_header().map_err(|_| Error::Damaged("an entry of the log"))?;
+        bytes += entry.header.len() + entry.payload.map_or(0, <[u8]>::len);
+        let enough = header.ends_commit && (bytes >= READ_BYTES || entries.len() >= READ_ENTRIES);
+        entries.push(Entry {
+            position: entry.position,
+            hash: entry.hash,
+            header,
+            header_bytes: entry.header.to_vec(),
+            payload: entry.payload.map(<[u8]>::to_vec),
+        });
+        Ok::<_, Error>(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     Ok(entries)
 }

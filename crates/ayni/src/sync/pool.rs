@@ -4,6 +4,7 @@
 //! gathered in one transaction: the busier the device, the larger the transactions.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use ayni_sync::receipt::{ReceiptKey, SignedReceipt};
 use ayni_sync::{Arrived, CloseCode, Offer, Progress, Refusal};
 
 use crate::core::documents::Documents;
-use crate::core::ingest::ingest;
+use crate::core::ingest::{Incoming, ingest};
 use crate::database::{Database, Inner};
 use crate::environment::random;
 use crate::error::Error;
@@ -243,32 +244,43 @@ fn work(database: &Database) {
             job
         };
         let Some(job) = job else { return };
-        let outcome = match job {
-            Job::Store { project, link, segment } => {
-                store(inner, project, more_of(inner, project, link, segment));
-                Ok(())
-            }
-            Job::Keep { project, receipt } => with_core(inner, project, |core| {
-                if let Some(key) = receipts::keep(inner, core, &receipt)? {
-                    inner.pool.receipts_changed(project, key);
-                }
-                Ok(())
-            }),
-            Job::Receipt { project } => with_core(inner, project, |core| {
-                if let Some(key) = receipts::sign_own(inner, core)? {
-                    inner.pool.receipts_changed(project, key);
-                }
-                Ok(())
-            }),
-            Job::Admit { project, link, request } => {
-                with_core(inner, project, |core| answer_request(inner, core, link, &request))
-            }
-            Job::Remember { device, address } => remember(database, device, &address),
-        };
+        // The queue goes on whatever one job meets with.
+        let outcome = guarded(|| perform(database, job));
         if let Err(error) = outcome {
             tracing::warn!(%error, "a job of sync failed");
         }
     }
+}
+
+fn perform(database: &Database, job: Job) -> Result<(), Error> {
+    let inner = &database.inner;
+    match job {
+        Job::Store { project, link, segment } => {
+            store(inner, project, more_of(inner, project, link, segment));
+            Ok(())
+        }
+        Job::Keep { project, receipt } => with_core(inner, project, |core| {
+            if let Some(key) = receipts::keep(inner, core, &receipt)? {
+                inner.pool.receipts_changed(project, key);
+            }
+            Ok(())
+        }),
+        Job::Receipt { project } => with_core(inner, project, |core| {
+            if let Some(key) = receipts::sign_own(inner, core)? {
+                inner.pool.receipts_changed(project, key);
+            }
+            Ok(())
+        }),
+        Job::Admit { project, link, request } => {
+            with_core(inner, project, |core| answer_request(inner, core, link, &request))
+        }
+        Job::Remember { device, address } => remember(database, device, &address),
+    }
+}
+
+/// Takes a panic, which only a defect of this program can cause, for an error: nothing of what was begun is stored then.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Defect("taking in what another device sent")))
 }
 
 fn with_core(
@@ -299,7 +311,7 @@ fn more_of(inner: &Inner, project: ProjectId, link: u64, segment: Arrived) -> Ve
 fn store(inner: &Inner, project: ProjectId, batch: Vec<(u64, Arrived)>) {
     let Some(core) = inner.core(&project) else { return };
     let segments = batch.iter().map(|(_, arrived)| decode(arrived, project));
-    let result = core.write(inner, |tx, state| ingest(tx, state, &inner.author(), segments));
+    let result = guarded(|| core.write(inner, |tx, state| ingest(tx, state, &inner.author(), segments)));
     match result {
         Ok(ingested) => {
             if let Some(why) = &ingested.invalid {
@@ -312,6 +324,14 @@ fn store(inner: &Inner, project: ProjectId, batch: Vec<(u64, Arrived)>) {
                     Err(refusal) => session.refused(arrived.token, refusal),
                 });
             }
+        }
+        Err(error) if batch.iter().any(|(number, _)| *number != batch[0].0) => {
+            tracing::warn!(%error, "could not store what other devices sent: trying each by itself");
+            let mut by_link: BTreeMap<u64, Vec<(u64, Arrived)>> = BTreeMap::new();
+            for (number, arrived) in batch {
+                by_link.entry(number).or_default().push((number, arrived));
+            }
+            by_link.into_values().for_each(|batch| store(inner, project, batch));
         }
         Err(error) => {
             tracing::warn!(%error, "could not store what another device sent");
@@ -326,10 +346,11 @@ fn store(inner: &Inner, project: ProjectId, batch: Vec<(u64, Arrived)>) {
 }
 
 /// The segment in a frame, if it is the one that the frame says.
-fn decode(arrived: &Arrived, project: ProjectId) -> Result<Segment, String> {
+fn decode(arrived: &Arrived, project: ProjectId) -> Result<Incoming, String> {
     let segment = Segment::decode(&arrived.bytes, project).map_err(|error| error.to_string())?;
-    match segment.log == arrived.log && segment.start == arrived.start {
-        true => Ok(segment),
+    let end = segment.start.saturating_add(segment.entries.len() as u64);
+    match segment.log == arrived.log && segment.start == arrived.start && end == arrived.length {
+        true => Ok(Incoming { segment, previous: arrived.previous, last: arrived.hash }),
         false => Err("a segment that is not the one it was announced as".into()),
     }
 }

@@ -1,5 +1,7 @@
 //! What a conversation is told about what this device holds: read from the store, so that it is durable.
 
+use std::ops::ControlFlow;
+
 use ayni_log::header::Header;
 use ayni_log::ids::{DeviceId, Hash, LogKind, LogName, ProjectId};
 use ayni_log::membership::Role;
@@ -46,6 +48,14 @@ fn tip_of(branch: Branch) -> Option<BranchTip> {
     })
 }
 
+/// What an entry counts for in the bytes of its branch: its whole header, and its payload, be that here or not.
+fn wire_bytes(header: &[u8], payload: Option<&[u8]>) -> u64 {
+    match payload {
+        Some(payload) => (header.len() + Hash::LEN + payload.len()) as u64,
+        None => header.len() as u64 + Header::decode(header).map_or(0, |header| u64::from(header.payload_len)),
+    }
+}
+
 impl Replica for Held<'_> {
     fn frontier(&self, project: &ProjectId, kind: LogKind) -> Vec<BranchTip> {
         let Some(row) = self.row(project) else { return Vec::new() };
@@ -72,8 +82,13 @@ impl Replica for Held<'_> {
             if stored.length == length {
                 return Ok(Some(stored.bytes));
             }
-            let tip = crate::core::state::tip_at(snapshot, stored.row, length, &stored.log);
-            Ok(tip.ok().map(|tip| tip.bytes()))
+            // Counted back from the end, so that it costs no more than what is about to be sent.
+            let mut after = 0;
+            snapshot.entries(stored.row, length..stored.length, |entry| {
+                after += wire_bytes(entry.header, entry.payload);
+                Ok::<_, StoreError>(ControlFlow::Continue(()))
+            })?;
+            Ok(stored.bytes.checked_sub(after))
         })?
     }
 
@@ -82,13 +97,7 @@ impl Replica for Held<'_> {
             let Some(segment) = snapshot.segment(row_of(branch), from)? else { return Ok(None) };
             let length = from + segment.entries.len() as u64;
             let Some(hash) = snapshot.hash_at(row_of(branch), length - 1)? else { return Ok(None) };
-            let sized = |entry: &WireEntry| match &entry.payload {
-                Some(payload) => (entry.header.len() + Hash::LEN + payload.len()) as u64,
-                None => {
-                    let payload = Header::decode(&entry.header).map_or(0, |header| u64::from(header.payload_len));
-                    entry.header.len() as u64 + payload
-                }
-            };
+            let sized = |entry: &WireEntry| wire_bytes(&entry.header, entry.payload.as_deref());
             let size = segment.entries.iter().map(sized).sum();
             Ok(Some(SegmentBytes { length, hash, size, bytes: segment.encode() }))
         })?

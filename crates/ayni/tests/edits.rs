@@ -1,0 +1,173 @@
+//! What becomes of edits made apart: promise 3 of the design.
+
+mod support;
+
+use ayni::doc::{Operation, Value};
+use support::{create, fields, get, meet, read, rebuilt_equal, same, set, set_in, team};
+
+#[test]
+fn edits_of_different_fields_made_apart_both_stand() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let id = create(&one, fields([("name", "Cusco".into()), ("people", Value::Int(1))]));
+    meet(&a.database, &b.database);
+    set(&one, id, "name", "Qosqo");
+    set(&two, id, "people", 2);
+    meet(&a.database, &b.database);
+    assert!(same(&[&one, &two]));
+    for project in [&one, &two] {
+        assert_eq!(get(project, id, "name"), Some("Qosqo".into()));
+        assert_eq!(get(project, id, "people"), Some(Value::Int(2)));
+        assert!(!read(project, id).has_conflicts());
+    }
+}
+
+#[test]
+fn edits_of_one_field_made_apart_are_one_conflict_on_all_devices() {
+    let [a, b, c] = team();
+    let (one, two, three) = (a.project(), b.project(), c.project());
+    let id = create(&one, fields([("name", "Cusco".into())]));
+    meet(&a.database, &b.database);
+    set(&one, id, "name", "Qosqo");
+    set(&two, id, "name", "Cuzco");
+    meet(&a.database, &b.database);
+    meet(&b.database, &c.database);
+    assert!(same(&[&one, &two, &three]));
+    let shown = get(&one, id, "name");
+    for project in [&one, &two, &three] {
+        let document = read(project, id);
+        assert_eq!(document.get(&["name"]), shown);
+        let conflicts = document.conflicts();
+        assert_eq!(conflicts.len(), 1);
+        let mut values: Vec<_> = conflicts[0].alternatives.iter().map(|other| other.value.clone().unwrap()).collect();
+        values.sort_by_key(|value| format!("{value:?}"));
+        assert_eq!(values, ["Cuzco".into(), "Qosqo".into()]);
+        assert_eq!(project.collection("places").conflicted().unwrap().len(), 1);
+    }
+    // Who settles it, having seen both, settles it for everyone.
+    set(&three, id, "name", "Cusco!");
+    meet(&c.database, &a.database);
+    meet(&a.database, &b.database);
+    for project in [&one, &two, &three] {
+        assert_eq!(get(project, id, "name"), Some("Cusco!".into()));
+        assert!(!read(project, id).has_conflicts());
+    }
+}
+
+#[test]
+fn an_edit_that_has_seen_another_beats_it_whatever_the_clocks_say() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    a.clock.set_ahead(1_000_000_000_000);
+    b.clock.set_ahead(-1_000_000_000_000);
+    let id = create(&one, fields([("name", "Cusco".into())]));
+    set(&one, id, "name", "from the future");
+    meet(&a.database, &b.database);
+    set(&two, id, "name", "from the past");
+    meet(&a.database, &b.database);
+    for project in [&one, &two] {
+        assert_eq!(get(project, id, "name"), Some("from the past".into()));
+        assert!(!read(project, id).has_conflicts());
+    }
+}
+
+#[test]
+fn an_edit_made_apart_from_a_delete_keeps_the_document() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let [kept, gone] = [(); 2].map(|()| create(&one, fields([("name", "Cusco".into())])));
+    meet(&a.database, &b.database);
+    let doomed = [kept, gone].map(|id| read(&one, id));
+    one.write(|tx| doomed.iter().try_for_each(|document| tx.delete(document))).unwrap();
+    set(&two, kept, "name", "Qosqo");
+    meet(&a.database, &b.database);
+    assert!(same(&[&one, &two]));
+    for project in [&one, &two] {
+        assert_eq!(get(project, kept, "name"), Some("Qosqo".into()));
+        assert!(project.collection("places").get(gone).unwrap().is_none());
+        assert_eq!(project.collection("places").len().unwrap(), 1);
+    }
+}
+
+#[test]
+fn what_devices_add_to_a_counter_apart_adds_up() {
+    let [a, b, c] = team();
+    let projects = [a.project(), b.project(), c.project()];
+    let id = create(&projects[0], fields([("name", "Cusco".into())]));
+    meet(&a.database, &b.database);
+    meet(&b.database, &c.database);
+    for (number, project) in projects.iter().enumerate() {
+        for _ in 0..3 {
+            let add = Operation::Add { path: "visits".parse().unwrap(), amount: number as i64 + 1 };
+            project.write(|tx| tx.edit(&read(project, id), vec![add])).unwrap();
+        }
+    }
+    meet(&a.database, &b.database);
+    meet(&b.database, &c.database);
+    meet(&a.database, &b.database);
+    assert!(same(&[&projects[0], &projects[1], &projects[2]]));
+    for project in &projects {
+        assert_eq!(get(project, id, "visits"), Some(Value::Int(18)));
+    }
+}
+
+#[test]
+fn a_keyed_document_made_on_two_devices_is_one_document() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let (id, _) = one.write(|tx| tx.put("places", "cusco", fields([("name", "Cusco".into())]))).unwrap();
+    let (other, _) = two.write(|tx| tx.put("places", "cusco", fields([("people", Value::Int(2))]))).unwrap();
+    assert_eq!(id, other);
+    meet(&a.database, &b.database);
+    assert!(same(&[&one, &two]));
+    for project in [&one, &two] {
+        assert_eq!(project.collection("places").len().unwrap(), 1);
+        assert_eq!(get(project, id, "name"), Some("Cusco".into()));
+        assert_eq!(get(project, id, "people"), Some(Value::Int(2)));
+    }
+    rebuilt_equal(&b.database);
+}
+
+#[test]
+fn an_edit_through_an_old_handle_does_not_overwrite_what_came_since() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let id = create(&one, fields([("name", "Cusco".into())]));
+    meet(&a.database, &b.database);
+    let opened_at_nine = read(&one, id);
+    set(&two, id, "name", "arrived at 9:05");
+    meet(&a.database, &b.database);
+    set_in(&one, &opened_at_nine, "name", "saved at 9:10");
+    meet(&a.database, &b.database);
+    assert!(same(&[&one, &two]));
+    for project in [&one, &two] {
+        let conflicts = read(project, id).conflicts();
+        assert_eq!(conflicts.len(), 1);
+        assert_eq!(conflicts[0].alternatives.len(), 2);
+    }
+}
+
+#[test]
+fn edits_that_arrive_all_at_once_show_as_when_they_came_one_by_one() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let id = create(&one, fields([("number", Value::Int(0))]));
+    for number in 1..50 {
+        set(&one, id, "number", number);
+        if number % 7 == 0 {
+            // A second line of edits, from an older handle.
+            let old = read(&one, id);
+            set(&one, id, "left", number);
+            set_in(&one, &old, "right", number);
+        }
+    }
+    meet(&a.database, &b.database);
+    assert_eq!(get(&two, id, "number"), Some(Value::Int(49)));
+    assert!(same(&[&one, &two]));
+    assert_eq!(
+        two.collection("places").history(id).unwrap().len(),
+        one.collection("places").history(id).unwrap().len()
+    );
+    rebuilt_equal(&b.database);
+    rebuilt_equal(&a.database);
+}
