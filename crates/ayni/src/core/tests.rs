@@ -5,13 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use ayni_doc::Value;
 use ayni_log::header::{Anchor, BodyV1, Declaration, Subject};
 use ayni_log::ids::{Hash, LogKind, LogName, StoreId};
-use ayni_log::membership::{
-    ControlBody, Fence, IncarnationBody, JoinRequest, admit, control_entries, removal, rotate,
-};
+use ayni_log::membership::{ControlBody, Fence, IncarnationBody, JoinRequest, admit, control_entries, removal, rotate};
+use ayni_log::segment::Segment;
 use ayni_log::sign::DeviceSecret;
 use ayni_log::tip::Tip;
 use ayni_log::write::{Draft, write_commit};
-use ayni_log::segment::Segment;
 use ayni_store::BranchRow;
 use ayni_sync::Replica;
 
@@ -371,7 +369,8 @@ fn crowd(project: &Project, count: usize) {
     let inner = &project.database.inner;
     let invitation = crate::Invitation { uses: count as u32, ..Default::default() };
     let ticket = project.invite(&invitation).unwrap();
-    let secrets: Vec<DeviceSecret> = (0..count).map(|_| DeviceSecret::from_seed(&random(&*inner.environment))).collect();
+    let secrets: Vec<DeviceSecret> =
+        (0..count).map(|_| DeviceSecret::from_seed(&random(&*inner.environment))).collect();
     let result: Result<(), Error> = project.core.write(inner, |tx, state| {
         let mut documents = Documents::default();
         for chunk in secrets.chunks(64) {
@@ -392,8 +391,7 @@ fn crowd(project: &Project, count: usize) {
             let before = Tip::new(name);
             let anchor = Anchor { number: 1, log: Some(log), position, hash };
             let declarations = vec![Declaration::Anchor(anchor)];
-            let body =
-                BodyV1 { time: 0, key: 0, declarations, subject: Subject::None, attachments: Vec::new() };
+            let body = BodyV1 { time: 0, key: 0, declarations, subject: Subject::None, attachments: Vec::new() };
             let content = ControlBody::Incarnation(IncarnationBody { previous: None }).encode();
             let (segments, tip) = write_commit(&before, secret, None, vec![Draft { body, content }])?;
             let row = tx.add_log(&name, false)?;

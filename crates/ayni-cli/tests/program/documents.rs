@@ -1,0 +1,121 @@
+//! Writing, reading, changing, finding documents.
+
+use crate::support::Device;
+
+#[test]
+fn a_document_is_written_read_changed_and_deleted() {
+    let device = Device::with_project("Ana");
+    let id = device.ok(&["put", "places", "name=Cusco", "population=428450", "address.city=Cusco", "note=12 de mayo"]);
+    let id = id.trim();
+    assert_eq!(id.len(), 26);
+    let cusco = device.json(&["get", "places", id]);
+    assert_eq!(cusco["_id"], id);
+    assert_eq!((cusco["population"].as_i64(), cusco["note"].as_str()), (Some(428_450), Some("12 de mayo")));
+    assert_eq!(cusco["address"]["city"], "Cusco");
+    assert_eq!(device.json(&["get", "places", &id[..6]])["_id"], id, "a start of the id is enough");
+
+    device.ok(&["edit", "places", &id[..8], "population=430000", "address.street=Sol", "--unset", "note"]);
+    device.ok(&["edit", "places", id, "--add", "visits=2"]);
+    device.ok(&["edit", "places", id, "--add", "visits=-1"]);
+    let cusco = device.json(&["get", "places", id]);
+    assert_eq!((cusco["population"].as_i64(), cusco["visits"].as_i64()), (Some(430_000), Some(1)));
+    assert_eq!(cusco["address"]["street"], "Sol");
+    assert!(cusco.get("note").is_none());
+    assert!(device.ok(&["get", "places", id]).contains("430000"));
+
+    device.ok(&["delete", "places", id]);
+    device.refused(&["get", "places", id], 1, "was deleted");
+    device.refused(&["edit", "places", id, "name=X"], 1, "was deleted");
+    device.ok(&["edit", "places", id, "--undelete"]);
+    assert_eq!(device.json(&["get", "places", id])["name"], "Cusco");
+
+    let versions = device.json(&["history", "places", id])["versions"].as_array().unwrap().clone();
+    assert_eq!(versions.len(), 6);
+    assert!(versions.iter().all(|version| version["name"] == "Ana"));
+    assert_eq!(versions[4]["deleted"], true);
+    let table = device.ok(&["history", "places", id]);
+    assert!(table.contains("name=Cusco") && table.contains("deleted"), "{table}");
+}
+
+#[test]
+fn a_key_is_one_document_whoever_writes_it() {
+    let device = Device::with_project("Ana");
+    let one = device.json(&["put", "people", "--key", "ana", r#"{"name": "Ana", "age": 30}"#]);
+    let two = device.json(&["put", "people", "--key", "ana", "name=Ana", "age=31"]);
+    let three = device.json(&["put", "people", "--key", "ana", "name=Ana", "age=31"]);
+    assert_eq!(
+        (&one["change"], &two["change"], &three["change"]),
+        (&"created".into(), &"updated".into(), &"unchanged".into())
+    );
+    assert_eq!(one["id"], two["id"]);
+    assert_eq!(device.json(&["get", "people", "--key", "ana"])["age"], 31);
+    assert_eq!(device.json(&["get", "people", "ana"])["age"], 31, "the key alone will do");
+    device.ok(&["edit", "people", "--key", "ana", "age=32"]);
+    assert_eq!(device.json(&["history", "people", "--key", "ana"])["versions"].as_array().unwrap().len(), 3);
+    device.ok(&["delete", "people", "--key", "ana"]);
+    device.refused(&["get", "people", "--key", "ana"], 1, "was deleted");
+    device.refused(&["get", "people", "--key", "ben"], 1, "no document with the key");
+    assert_eq!(device.run_with_input(&["put", "people", "-"], r#"{"name": "Eva"}"#).code, 0);
+}
+
+#[test]
+fn what_cannot_be_understood_is_refused_and_nothing_is_written() {
+    let device = Device::with_project("Ana");
+    device.refused(&["put", "places", "Cusco"], 2, "gives no field a value");
+    device.refused(&["put", "places", "{\"name\":"], 2, "not JSON");
+    device.refused(&["put", "places", "[1, 2]"], 2, "must be a JSON object");
+    device.refused(&["put", "places", "{\"_id\": \"x\"}"], 2, "`_id` stands for");
+    device.refused(&["put", "places", "tags=[1,"], 2, "not JSON");
+    device.refused(&["put", "places"], 2, "required");
+    device.refused(&["put", "", "a=1"], 2, "1 to 256 bytes");
+    device.refused(&["get", "places", "zzzz"], 1, "no document");
+    device.refused(&["get", "places"], 2, "required");
+    device.refused(&["query", "places"], 1, "no collection");
+    let id = device.ok(&["put", "places", "name=Cusco"]);
+    device.refused(&["edit", "places", id.trim()], 2, "no terminal");
+    device.refused(&["edit", "places"], 2, "not said");
+    device.refused(&["edit", "places", id.trim(), "--add", "name=much"], 2, "no whole number");
+    device.refused(&["query", "places", "name!=Cusco"], 2, "no condition");
+    device.refused(&["query", "places", "{\"name\": {\"$regex\": \"C\"}}"], 2, "$regex");
+}
+
+#[test]
+fn queries_find_sort_and_count() {
+    let device = Device::with_project("Ana");
+    let places =
+        [("Cusco", "PE", 428_450), ("El Tarter", "AD", 1_052), ("Lima", "PE", 7_737_002), ("La Paz", "BO", 812_799)];
+    for (name, country, population) in places {
+        let fields = format!(r#"{{"name": "{name}", "country": "{country}", "population": {population}}}"#);
+        device.ok(&["put", "places", &fields]);
+    }
+    let names = |arguments: &[&str]| -> Vec<String> {
+        let mut all = vec!["query", "places"];
+        all.extend(arguments);
+        let found = device.json(&all);
+        found.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&["--sort", "population:desc"]), ["Lima", "La Paz", "Cusco", "El Tarter"]);
+    assert_eq!(names(&["country=PE", "population>1000000"]), ["Lima"]);
+    assert_eq!(names(&["country=PE population<1000000"]), ["Cusco"]);
+    assert_eq!(names(&["name=El Tarter"]), ["El Tarter"], "the shell has taken the quotes off");
+    assert_eq!(names(&["{\"country\": {\"$in\": [\"BO\", \"AD\"]}}", "--sort", "name"]), ["El Tarter", "La Paz"]);
+    assert_eq!(names(&["--sort", "name", "--skip", "1", "--limit", "2"]), ["El Tarter", "La Paz"]);
+    assert_eq!(device.ok(&["query", "places", "country=PE", "--count"]), "2\n");
+    let few = device.json(&["query", "places", "name=Lima", "--fields", "population"]);
+    assert_eq!(few[0].as_object().unwrap().len(), 2, "the id and what was asked for");
+    let lines = device.ok(&["query", "places", "name=Lima", "--fields", "name,population"]);
+    assert!(lines.ends_with("\tLima\t7737002\n"), "{lines:?}");
+    assert_eq!(device.run(&["query", "places", "country=XX"]).code, 1);
+    assert_eq!(device.run(&["query", "places", "country=XX", "--count"]).code, 1);
+    assert_eq!(device.run(&["conflicts"]).code, 0);
+}
+
+#[test]
+fn output_that_is_not_for_a_terminal_has_no_colours() {
+    let device = Device::with_project("Ana");
+    device.ok(&["put", "places", "name=Cusco", r#"location={"type":"Point","coordinates":[-71.97,-13.53]}"#]);
+    for arguments in [&["query", "places"][..], &["project", "list"], &["status"], &[]] {
+        let ran = device.run(arguments);
+        assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{arguments:?}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The program as people and scripts use it: the real binary, in folders of its own.
+
+mod documents;
+mod interchange;
+mod projects;
+mod support;
+mod syncing;

@@ -1,0 +1,141 @@
+//! Databases, projects, tickets, and the program itself.
+
+use serde_json::Value as Json;
+
+use crate::support::Device;
+
+#[test]
+fn alone_it_says_what_to_do_first() {
+    let device = Device::bare();
+    let ran = device.run(&[]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("ayni init"), "{}", ran.err);
+    device.refused(&["query", "places"], 1, "holds no database");
+    device.ok(&["init", "--name", "Ana"]);
+    assert!(device.run(&[]).err.contains("ayni project new"));
+    device.refused(&["query", "places"], 1, "in no project");
+    device.ok(&["project", "new", "Mapa"]);
+    let ran = device.run(&[]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.out.contains("Ana") && ran.out.contains("Mapa"), "{}", ran.out);
+    assert_eq!(device.json(&[])["name"], "Ana");
+}
+
+#[test]
+fn a_database_is_never_made_over_another() {
+    let device = Device::new("Ana");
+    device.refused(&["init", "--name", "Ben"], 1, "holds a database already");
+    Device::bare().refused(&["init", "--name", " "], 2, "no name");
+    Device::bare().refused(&["init"], 2, "--name");
+}
+
+#[test]
+fn a_passphrase_from_the_environment_opens_and_a_wrong_one_does_not() {
+    let device = Device::bare();
+    device.refused(&["init", "--name", "Ana", "--passphrase"], 1, "no terminal");
+    let device = device.answering(Some("correct horse"));
+    device.ok(&["init", "--name", "Ana", "--passphrase"]);
+    device.ok(&["project", "new", "Mapa"]);
+    let device = device.answering(Some("battery staple"));
+    device.refused(&["project", "list"], 1, "wrong passphrase");
+    let device = device.answering(None);
+    device.refused(&["project", "list"], 1, "no terminal");
+    let device = device.answering(Some("correct horse"));
+    assert_eq!(device.json(&["project", "list"])[0]["name"], "Mapa");
+}
+
+#[test]
+fn projects_are_made_listed_shown_and_chosen() {
+    let device = Device::new("Ana");
+    let ran = device.run(&["project", "list"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    let made = device.json(&["project", "new", "Mapa"]);
+    assert_eq!(made["recovery_words"].as_str().unwrap().split(' ').count(), 24);
+    let words = device.ok(&["project", "new", "Salud"]);
+    assert_eq!(words.split_whitespace().filter(|word| word.chars().all(char::is_alphabetic)).count(), 24, "{words}");
+    let current = |device: &Device| {
+        let all = device.json(&["project", "list"]);
+        let chosen: Vec<Json> = all.as_array().unwrap().iter().filter(|one| one["current"] == true).cloned().collect();
+        assert_eq!(chosen.len(), 1);
+        chosen[0]["name"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(current(&device), "Salud");
+    device.ok(&["project", "use", "Mapa"]);
+    assert_eq!(current(&device), "Mapa");
+    let id = made["project"].as_str().unwrap();
+    assert_eq!(device.json(&["project", "show", &id[..8]])["name"], "Mapa");
+    assert_eq!(device.json(&["project", "show", "--project", "Salud"])["name"], "Salud");
+    assert_eq!(device.json(&["project", "show"])["devices"][0]["role"], "coordinator");
+    device.refused(&["project", "use", "Nope"], 2, "no project");
+    device.refused(&["project", "new", ""], 2, "1 to 256 bytes");
+}
+
+#[test]
+fn a_ticket_can_be_passed_on_and_a_damaged_one_says_how() {
+    let ana = Device::with_project("Ana");
+    let made = ana.json(&["invite", "--role", "coordinator", "--uses", "3", "--expires", "2h"]);
+    assert_eq!((made["role"].as_str(), made["uses"].as_u64()), (Some("coordinator"), Some(3)));
+    let ticket = made["ticket"].as_str().unwrap();
+    assert!(ana.ok(&["invite"]).trim().starts_with("ayni1"));
+    ana.refused(&["invite", "--expires", "soon"], 2, "neither a time from now nor a date");
+    ana.refused(&["invite", "--address", "nowhere"], 2, "is not an address");
+    ana.refused(&["invite", "--role", "king"], 2, "invalid value");
+    ana.ok(&["invite", "--address", "192.168.1.7:4433"]);
+    ana.refused(&["join", ticket], 1, "in the project already");
+
+    let ben = Device::new("Ben");
+    ben.refused(&["join", &ticket[..ticket.len() - 9]], 2, "cut short");
+    ben.refused(&["join", &ticket.replace("ayni1", "ayni2")], 2, "newer Ayni");
+    ben.refused(&["join", "hello"], 2, "this is no ticket");
+    let ran = ben.run_with_input(&["join", "-"], &format!("{ticket}\n"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(ben.json(&["project", "list"])[0]["standing"], "not admitted yet");
+    ben.refused(&["put", "places", "name=Cusco"], 1, "not admitted yet");
+    assert!(ben.run(&[]).err.contains("ayni sync"));
+}
+
+#[test]
+fn the_program_tells_its_formats_and_every_command_has_examples() {
+    let device = Device::bare();
+    let version = device.ok(&["--version"]);
+    assert!(version.contains("formats: log header 1, message 1, store 1, document 1"), "{version}");
+    let help = device.ok(&["--help"]);
+    let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let names: Vec<&str> = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    assert!(names.len() >= 18, "{names:?}");
+    for name in names {
+        let help = device.ok(&[name, "--help"]);
+        assert!(help.contains("Examples:"), "{name}: {help}");
+    }
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(device.ok(&["completions", shell]).contains("conflicts"), "{shell}");
+    }
+    let ran = device.run(&["frobnicate"]);
+    assert_eq!(ran.code, 2);
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    use std::process::Stdio;
+    let device = Device::bare();
+    let mut child =
+        device.command(&["completions", "zsh"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success());
+}
+
+#[test]
+fn views_are_made_again_from_the_log() {
+    let device = Device::with_project("Ana");
+    for name in ["Cusco", "Puno", "Lima"] {
+        device.ok(&["put", "places", &format!("name={name}")]);
+    }
+    let before = device.digest();
+    let report = device.json(&["repair"]);
+    assert_eq!(report["damaged"].as_array().unwrap().len(), 0);
+    assert_eq!(device.digest(), before);
+    assert_eq!(device.run(&["repair"]).code, 0);
+}

@@ -1,0 +1,145 @@
+//! Devices that meet: real processes over loopback.
+
+use crate::support::{Device, copy, eventually};
+
+/// Two devices in one project that have met; what Ana's listening sync prints.
+fn two() -> (Device, Device) {
+    let ana = Device::with_project("Ana");
+    ana.ok(&["put", "places", "--key", "cusco", "name=Cusco", "population=1"]);
+    let ticket = ana.json(&["invite"])["ticket"].as_str().unwrap().to_owned();
+    let ben = Device::new("Ben");
+    ben.ok(&["join", &ticket]);
+    meet(&ana, &ben);
+    (ana, ben)
+}
+
+/// Lets two devices meet until they are level.
+fn meet(ana: &Device, ben: &Device) {
+    let mut watch = ana.syncing(&[]);
+    let address = watch.address();
+    let once = ben.run(&["sync", "--once", "--no-discovery", "--listen", "127.0.0.1:0", "--peer", &address]);
+    assert_eq!(once.code, 0, "{}", once.err);
+    watch.event("gone");
+}
+
+#[test]
+fn a_ticket_and_one_meeting_bring_everything() {
+    let (ana, ben) = two();
+    assert_eq!(ben.json(&["project", "list"])[0]["name"], "Mapa");
+    assert_eq!(ben.json(&["get", "places", "cusco"])["name"], "Cusco");
+    assert_eq!(ana.digest(), ben.digest());
+    for device in [&ana, &ben] {
+        let status = device.json(&["status"]);
+        assert_eq!(status["safe_with"].as_array().unwrap().len(), 1, "{status}");
+        assert_eq!(status["devices"][0]["level"], true, "{status}");
+        assert!(device.run(&["status"]).err.contains("Safe: "));
+    }
+    ana.ok(&["put", "places", "name=Puno"]);
+    let status = ana.json(&["status"]);
+    assert_eq!(status["devices"][0]["entries_behind"], 1);
+    assert_eq!(ana.run(&["status"]).code, 1);
+    assert!(!ana.run(&["status"]).err.contains("Safe"));
+    let peers = ana.run(&["peers", "--wait", "0"]);
+    assert_eq!(peers.code, 1, "nobody is here");
+    assert!(peers.out.contains("Ben"), "{}", peers.out);
+}
+
+#[test]
+fn a_put_beside_a_running_sync_arrives_at_once() {
+    let (ana, ben) = two();
+    let mut watch = ana.syncing(&[]);
+    let address = watch.address();
+    let mut other = ben.syncing(&["--watch", "--peer", &address]);
+    other.event("level");
+    ana.ok(&["put", "places", "--key", "puno", "name=Puno"]);
+    eventually("the put on the other device", || ben.run(&["get", "places", "puno"]).code == 0);
+    ben.ok(&["edit", "places", "puno", "population=120000"]);
+    eventually("the edit back again", || ana.json(&["get", "places", "puno"])["population"] == 120_000);
+    let here = ben.json(&["peers"]);
+    assert_eq!((here[0]["name"].as_str(), here[0]["here"].as_bool()), (Some("Ana"), Some(true)));
+    eventually("the receipt", || ana.run(&["status"]).code == 0);
+}
+
+#[test]
+fn one_process_syncs_a_folder_at_a_time() {
+    let ana = Device::with_project("Ana");
+    let mut watch = ana.syncing(&[]);
+    watch.address();
+    ana.refused(&["sync", "--once"], 1, "another `ayni sync` runs");
+    #[cfg(unix)]
+    assert_eq!(watch.interrupt(), 0, "Ctrl-C is how a watch ends");
+}
+
+#[test]
+fn edits_made_apart_stand_beside_each_other_or_are_shown_as_conflicts() {
+    let (ana, ben) = two();
+    ana.ok(&["edit", "places", "cusco", "population=2", "region=Cusco"]);
+    ben.ok(&["edit", "places", "cusco", "population=3", "altitude=3399"]);
+    meet(&ana, &ben);
+    assert_eq!(ana.digest(), ben.digest());
+    let cusco = ana.json(&["get", "places", "cusco"]);
+    assert_eq!((cusco["region"].as_str(), cusco["altitude"].as_i64()), (Some("Cusco"), Some(3399)));
+    let conflicts = ben.json(&["conflicts"]);
+    assert_eq!(conflicts.as_array().unwrap().len(), 1, "{conflicts}");
+    assert_eq!(conflicts[0]["field"], "population");
+    let mut names: Vec<&str> =
+        conflicts[0]["values"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["Ana", "Ben"]);
+    assert_eq!(ben.run(&["conflicts"]).code, 1);
+    ben.ok(&["edit", "places", "cusco", "population=4"]);
+    assert_eq!(ben.run(&["conflicts"]).code, 0);
+    meet(&ana, &ben);
+    assert_eq!(ana.run(&["conflicts"]).code, 0, "settled for everyone");
+}
+
+#[test]
+fn who_was_not_reached_is_said() {
+    let ana = Device::with_project("Ana");
+    let alone = ["sync", "--once", "--no-discovery", "--listen", "127.0.0.1:0", "--timeout", "2s"];
+    ana.refused(&alone, 1, "no other device");
+    let id = "a".repeat(52);
+    let mut to_nobody = alone.to_vec();
+    let address = format!("{id}@127.0.0.1:9");
+    to_nobody.extend(["--peer", &address]);
+    assert!(matches!(ana.run(&to_nobody).code, 1 | 2));
+    ana.refused(&["sync", "--peer", "192.168.1.7:4433"], 2, "is not a peer address");
+    ana.refused(&["sync", "--listen", "here"], 2, "invalid value");
+    ana.refused(&["sync", "--once", "--timeout", "soon"], 2, "no length of time");
+    let bare = Device::new("Ben");
+    bare.refused(&["sync", "--once"], 1, "in no project");
+}
+
+#[test]
+fn a_project_joined_beside_a_running_sync_is_fetched_by_it() {
+    let ana = Device::with_project("Ana");
+    ana.ok(&["put", "places", "--key", "cusco", "name=Cusco"]);
+    let mut watch = ana.syncing(&[]);
+    let address = watch.address();
+    let ben = Device::with_project("Ben");
+    let _other = ben.syncing(&["--peer", &address]);
+    let ticket = ana.json(&["invite", "--address", address.split_once('@').unwrap().1])["ticket"].clone();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    ben.ok(&["join", ticket.as_str().unwrap()]);
+    eventually("the documents of the project", || ben.run(&["get", "places", "cusco"]).code == 0);
+}
+
+#[test]
+fn a_folder_restored_from_yesterday_is_noticed_and_everything_of_both_days_counts() {
+    let (ana, ben) = two();
+    let yesterday = ana.home.path().join("yesterday");
+    copy(&ana.folder(), &yesterday);
+    ana.ok(&["put", "places", "--key", "today", "name=Today"]);
+    meet(&ana, &ben);
+    std::fs::remove_dir_all(ana.folder()).unwrap();
+    copy(&yesterday, &ana.folder());
+    let ran = ana.run(&["put", "places", "--key", "again", "name=Again"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("copied or restored"), "{}", ran.err);
+    assert!(!ana.run(&["status"]).err.contains("restored"), "it is said once");
+    meet(&ana, &ben);
+    assert_eq!(ana.digest(), ben.digest());
+    for key in ["cusco", "today", "again"] {
+        assert_eq!(ana.run(&["get", "places", "--key", key]).code, 0, "{key}");
+    }
+}
