@@ -230,7 +230,7 @@ fn do_edit(tx: &mut Transaction<'_, '_>, edit: &Edit, read: Option<&Document>) -
                 ("name".into(), Value::from(name.as_str())),
                 ("country".into(), Value::from("PE")),
                 ("population".into(), Value::Int(*population)),
-                ("location".into(), Value::Geometry(location)),
+                ("location".into(), Value::Geometry(Box::new(location))),
             ]);
             tx.create(PLACES, fields).map(|_| ())
         }
