@@ -140,7 +140,10 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::NoProject(_) | Error::AmbiguousProject(..) => Self::usage_of(error),
-            Error::Query(_) | Error::Path(_) | Error::NotAMap(_) | Error::Name { .. } => Self::usage_of(error),
+            Error::Query(_) => Self::usage_of(error),
+            Error::Path(_) => Self::usage(error, "name a field, as in population or address.city"),
+            Error::NotAMap(_) => Self::usage(error, "write {\"field\": value, …} or field=value"),
+            Error::Name { .. } => Self::usage(error, "give it a name, and not a long one"),
             Error::AlreadyJoined => Self::new(error, "`ayni project list` shows it"),
             Error::NoDocument { ref collection, .. } => {
                 Self::new(&error, format_args!("`ayni query {collection}` lists what there is"))

@@ -15,7 +15,7 @@ use crate::terminal::{out, say, words};
 /// Show fields that several devices wrote without having seen each other's
 #[derive(clap::Args)]
 #[command(after_help = "\
-One value is shown in the document, the others are kept here until someone settles it by an edit. The exit code is 0 if
+One value is shown in the document, the others are kept here until someone settles it by an edit. The exit code is 0 if \
 there are none and 1 if there are some.
 
 Examples:

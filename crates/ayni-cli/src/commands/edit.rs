@@ -16,7 +16,7 @@ use crate::terminal::{ask, out, say, words};
 /// Change fields of a document; without any, in your editor
 #[derive(clap::Args)]
 #[command(after_help = "\
-Only what is named is changed, so that others' edits of other fields stand beside it. Where a field is in conflict, a new
+Only what is named is changed, so that others' edits of other fields stand beside it. Where a field is in conflict, a new \
 value settles it.
 
 Examples:

@@ -24,7 +24,7 @@ const AHEAD: usize = 16;
 /// Take in the records of a file
 #[derive(clap::Args)]
 #[command(after_help = "\
-Reads GeoJSON, JSON Lines and CSV, of any size. A bad record is told with its line and the rest is kept; the exit code is
+Reads GeoJSON, JSON Lines and CSV, of any size. A bad record is told with its line and the rest is kept; the exit code is \
 then 1. With --id, importing again updates instead of doubling. What was exported by Ayni keeps its ids.
 
 Examples:

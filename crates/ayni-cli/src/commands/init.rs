@@ -3,7 +3,7 @@
 use ayni::{Database, Options};
 use serde_json::json;
 
-use crate::failure::{Answer, Outcome};
+use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
 use crate::terminal::{ask, out, say};
 
@@ -29,6 +29,9 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let (folder, keys) = (setting.folder()?, setting.keys()?);
     if setting.exists()? {
         return Err(ayni::OpenError::Exists(folder).into());
+    }
+    if arguments.name.trim().is_empty() {
+        return Err(Failure::usage("the device has no name", "name it as people will know it, as in \"Ana's laptop\""));
     }
     let mut options = Options::new(keys.clone());
     if arguments.passphrase {

@@ -12,7 +12,7 @@ use crate::terminal::{out, say, words};
 /// Make a ticket with which another device can join
 #[derive(clap::Args)]
 #[command(after_help = "\
-A ticket authenticates a request to join: any coordinator's device that syncs then admits the new one. On one network
+A ticket authenticates a request to join: any coordinator's device that syncs then admits the new one. On one network \
 the devices find each other; elsewhere put an address of this device into the ticket, as `ayni sync` prints it.
 
 Examples:

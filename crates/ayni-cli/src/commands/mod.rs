@@ -39,7 +39,7 @@ use crate::setting::Setting;
     arg_required_else_help = false,
     disable_help_subcommand = true,
     after_help = "\
-Exit codes: 0 done; 1 the answer is no (nothing found, conflicts left, not level), or it could not be done; 2 the command
+Exit codes: 0 done; 1 the answer is no (nothing found, conflicts left, not level), or it could not be done; 2 the command \
 was not understood.
 
 Begin with:
@@ -47,7 +47,7 @@ Begin with:
   ayni project new Mapa
   ayni put places name=Cusco population=428450",
     after_long_help = "\
-Exit codes: 0 done; 1 the answer is no (nothing found, conflicts left, not level), or it could not be done; 2 the command
+Exit codes: 0 done; 1 the answer is no (nothing found, conflicts left, not level), or it could not be done; 2 the command \
 was not understood.
 
 Begin with:

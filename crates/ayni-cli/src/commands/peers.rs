@@ -16,7 +16,7 @@ use crate::terminal::{out, say, words};
 /// Show which devices can be reached now, and where others were met
 #[derive(clap::Args)]
 #[command(after_help = "\
-While `ayni sync` runs here it knows; else this looks around for some seconds, and exchanges what is new with those it
+While `ayni sync` runs here it knows; else this looks around for some seconds, and exchanges what is new with those it \
 meets. The exit code is 1 if nobody can be reached.
 
 Examples:

@@ -20,8 +20,8 @@ const ROWS: u64 = 100;
 /// Find documents
 #[derive(clap::Args)]
 #[command(after_help = "\
-A selector is written in words (country=PE population>=10000, a field alone: it is there) or as Mango JSON, with $eq, $gt,
-$gte, $lt, $lte, $in, $exists, $and, $or. Without one there is everything. The exit code is 1 if nothing is found.
+A selector is written in words (country=PE population>=10000, a field alone: it is there) or as Mango JSON, with $eq, $gt, \
+$gte, $lt, $lte, $in, $exists, $and, $or. Without one there is everything. The exit code is 1 if nothing is found. \
 At a terminal the first 100 are shown unless --limit says otherwise; elsewhere and with --json, all.
 
 Examples:

@@ -12,7 +12,7 @@ use crate::terminal::{out, say, words};
 /// Show what each device holds, by its own signed receipts
 #[derive(clap::Args)]
 #[command(after_help = "\
-“Safe” is said only of what other devices have acknowledged as durable. The exit code is 0 if at least one has
+“Safe” is said only of what other devices have acknowledged as durable. The exit code is 0 if at least one has \
 acknowledged everything that is here, and 1 if none has.
 
 Examples:
@@ -87,11 +87,9 @@ pub(crate) fn verdict(status: &Status) -> String {
         (some, all) => {
             let oldest = status.safe_with().filter_map(|device| device.receipt).map(|receipt| receipt.time).min();
             let since = oldest.map_or(String::new(), |time| format!(", as of {}", words::when(time)));
-            format!(
-                "Safe: {some} of {} have everything ({}){since}.",
-                words::counted(all as u64, "other device"),
-                names.join(", ")
-            )
+            let (names, verb) = (names.join(", "), if some == 1 { "has" } else { "have" });
+            let of = words::counted(all as u64, "other device");
+            format!("Safe: {names} {verb} everything ({some} of {of}){since}.")
         }
     }
 }

@@ -43,7 +43,10 @@ fn a_key_is_one_document_whoever_writes_it() {
     let one = device.json(&["put", "people", "--key", "ana", r#"{"name": "Ana", "age": 30}"#]);
     let two = device.json(&["put", "people", "--key", "ana", "name=Ana", "age=31"]);
     let three = device.json(&["put", "people", "--key", "ana", "name=Ana", "age=31"]);
-    assert_eq!((&one["change"], &two["change"], &three["change"]), (&"created".into(), &"updated".into(), &"unchanged".into()));
+    assert_eq!(
+        (&one["change"], &two["change"], &three["change"]),
+        (&"created".into(), &"updated".into(), &"unchanged".into())
+    );
     assert_eq!(one["id"], two["id"]);
     assert_eq!(device.json(&["get", "people", "--key", "ana"])["age"], 31);
     assert_eq!(device.json(&["get", "people", "ana"])["age"], 31, "the key alone will do");
@@ -79,7 +82,8 @@ fn what_cannot_be_understood_is_refused_and_nothing_is_written() {
 #[test]
 fn queries_find_sort_and_count() {
     let device = Device::with_project("Ana");
-    let places = [("Cusco", "PE", 428_450), ("El Tarter", "AD", 1_052), ("Lima", "PE", 7_737_002), ("La Paz", "BO", 812_799)];
+    let places =
+        [("Cusco", "PE", 428_450), ("El Tarter", "AD", 1_052), ("Lima", "PE", 7_737_002), ("La Paz", "BO", 812_799)];
     for (name, country, population) in places {
         let fields = format!(r#"{{"name": "{name}", "country": "{country}", "population": {population}}}"#);
         device.ok(&["put", "places", &fields]);

@@ -25,6 +25,8 @@ fn alone_it_says_what_to_do_first() {
 fn a_database_is_never_made_over_another() {
     let device = Device::new("Ana");
     device.refused(&["init", "--name", "Ben"], 1, "holds a database already");
+    Device::bare().refused(&["init", "--name", " "], 2, "no name");
+    Device::bare().refused(&["init"], 2, "--name");
 }
 
 #[test]
@@ -117,7 +119,8 @@ fn the_program_tells_its_formats_and_every_command_has_examples() {
 fn a_reader_that_leaves_early_is_no_error() {
     use std::process::Stdio;
     let device = Device::bare();
-    let mut child = device.command(&["completions", "zsh"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        device.command(&["completions", "zsh"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");

@@ -9,60 +9,60 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 /// A device with a database folder and a keys folder.
-pub struct Device {
-    pub home: TempDir,
+pub(crate) struct Device {
+    pub(crate) home: TempDir,
     passphrase: Option<&'static str>,
 }
 
 /// What a command did.
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Device {
     /// A folder without a database.
-    pub fn bare() -> Self {
+    pub(crate) fn bare() -> Self {
         Self { home: TempDir::new().unwrap(), passphrase: None }
     }
 
     /// With a database.
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let device = Self::bare();
         device.ok(&["init", "--name", name]);
         device
     }
 
     /// With a database and a project.
-    pub fn with_project(name: &str) -> Self {
+    pub(crate) fn with_project(name: &str) -> Self {
         let device = Self::new(name);
         device.ok(&["project", "new", "Mapa"]);
         device
     }
 
     /// The same folder, for which commands are given this passphrase.
-    pub fn answering(mut self, passphrase: Option<&'static str>) -> Self {
+    pub(crate) fn answering(mut self, passphrase: Option<&'static str>) -> Self {
         self.passphrase = passphrase;
         self
     }
 
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.home.path().join("db")
     }
 
     /// A file beside the database.
-    pub fn file(&self, name: &str, content: &str) -> String {
+    pub(crate) fn file(&self, name: &str, content: &str) -> String {
         let path = self.path(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
-    pub fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.home.path().join(name).to_str().unwrap().to_owned()
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ayni"));
         for variable in ["AYNI_PROJECT", "AYNI_LOG", "AYNI_PASSPHRASE", "EDITOR", "VISUAL"] {
             command.env_remove(variable);
@@ -75,11 +75,11 @@ impl Device {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.command(arguments).output().unwrap().into()
     }
 
-    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
         let mut command = self.command(arguments);
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().unwrap();
@@ -88,14 +88,14 @@ impl Device {
     }
 
     /// Runs a command that must succeed; gives what it printed.
-    pub fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
         assert_eq!(ran.code, 0, "{arguments:?}\n{}{}", ran.out, ran.err);
         ran.out
     }
 
     /// Runs a command with `--json`; gives the one value that it printed, whatever the exit code.
-    pub fn json(&self, arguments: &[&str]) -> Json {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Json {
         let mut arguments = arguments.to_vec();
         arguments.push("--json");
         let ran = self.run(&arguments);
@@ -104,12 +104,12 @@ impl Device {
 
     /// Runs a command that must fail with this exit code, one line of what happened that has these words in it, and one
     /// of what to do.
-    pub fn refused(&self, arguments: &[&str], code: i32, words: &str) {
+    pub(crate) fn refused(&self, arguments: &[&str], code: i32, words: &str) {
         self.run(arguments).refused(code, words);
     }
 
     /// Runs `ayni sync` with JSON events until it is dropped.
-    pub fn syncing(&self, arguments: &[&str]) -> Syncing {
+    pub(crate) fn syncing(&self, arguments: &[&str]) -> Syncing {
         let mut all = vec!["sync", "--json", "--no-discovery", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
         let mut child = self.command(&all).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
@@ -117,7 +117,7 @@ impl Device {
         Syncing { child, events }
     }
 
-    pub fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         self.json(&["project", "show", "--digest"])["digest"].as_str().unwrap().to_owned()
     }
 }
@@ -130,7 +130,7 @@ impl From<Output> for Ran {
 }
 
 impl Ran {
-    pub fn refused(&self, code: i32, words: &str) {
+    pub(crate) fn refused(&self, code: i32, words: &str) {
         assert_eq!(self.code, code, "{}{}", self.out, self.err);
         assert!(self.err.contains(words), "{words:?} is not in {:?}", self.err);
         assert!(!self.err.contains("panicked") && !self.err.contains("backtrace"), "{}", self.err);
@@ -141,14 +141,14 @@ impl Ran {
 }
 
 /// A running `ayni sync`.
-pub struct Syncing {
+pub(crate) struct Syncing {
     child: Child,
     events: BufReader<ChildStdout>,
 }
 
 impl Syncing {
     /// The next event of this name; those before it are passed over.
-    pub fn event(&mut self, name: &str) -> Json {
+    pub(crate) fn event(&mut self, name: &str) -> Json {
         let start = Instant::now();
         loop {
             let mut line = String::new();
@@ -163,13 +163,13 @@ impl Syncing {
     }
 
     /// Where it listens.
-    pub fn address(&mut self) -> String {
+    pub(crate) fn address(&mut self) -> String {
         self.event("listening")["addresses"][0].as_str().unwrap().to_owned()
     }
 
     /// Asks it to end as Ctrl-C does, and gives its exit code.
     #[cfg(unix)]
-    pub fn interrupt(mut self) -> i32 {
+    pub(crate) fn interrupt(mut self) -> i32 {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
         // What it still prints must find a reader.
@@ -186,7 +186,7 @@ impl Drop for Syncing {
 }
 
 /// Waits until something holds, and fails the test if it does not for a minute.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < Duration::from_secs(60), "{what} did not come about");
@@ -195,7 +195,7 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Copies a folder with everything in it.
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -5,6 +5,7 @@
 //! `iproute2` and `tcpdump`, and fails with that message where they are missing.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -18,6 +19,20 @@ use std::{
 pub(crate) struct Lan {
     hosts: Vec<Host>,
     bridge: Option<Namespace>,
+}
+
+/// What the kernel itself sends on a link: ARP, IGMP, neighbour discovery, multicast listener
+/// reports, and that a port is closed (a host that has ended is dialed once more by the others).
+const KERNEL: &str = "arp or igmp or (icmp[0] == 3 and icmp[1] == 3) \
+    or (ip6[6] == 58 and ip6[40] == 1 and ip6[41] == 4) \
+    or (ip6[6] == 58 and ip6[40] >= 133 and ip6[40] <= 136) \
+    or (ip6[6] == 0 and ip6[40] == 58 and (ip6[48] == 143 or (ip6[48] >= 130 and ip6[48] <= 132)))";
+const MDNS: &str = "udp src port 5353 and udp dst port 5353 and (dst host 224.0.0.251 or dst host ff02::fb)";
+
+/// Packets of Ayni's own that left the hosts of a [`Lan`].
+pub(crate) struct Left {
+    pub(crate) mdns: usize,
+    pub(crate) quic: usize,
 }
 
 /// How the hosts of a [`Lan`] get addresses.
@@ -79,6 +94,25 @@ impl Lan {
         for host in &mut self.hosts {
             host.capture = Some(Capture::start(&host.namespace, folder));
         }
+    }
+
+    /// Fails if anything left any host but mDNS, QUIC between the hosts, and what the kernel itself sends. Ends the
+    /// captures.
+    pub(crate) fn check_nothing_else_left(&mut self) -> Left {
+        let addresses: BTreeSet<_> = self.hosts.iter().flat_map(Host::addresses).collect();
+        let one_of = |way: &str| addresses.iter().map(|a| format!("{way} host {a}")).collect::<Vec<_>>().join(" or ");
+        // Ports that the system gives out to sockets, and never a name server's or a router's.
+        let quic = format!(
+            "udp src portrange 49152-65535 and udp dst portrange 49152-65535 and ({}) and ({})",
+            one_of("src"),
+            one_of("dst")
+        );
+        let stray = self.left_hosts_except(&format!("({KERNEL}) or ({MDNS}) or ({quic})"));
+        assert!(stray.is_empty(), "{} packets should not have left:\n{}", stray.len(), stray.join("\n"));
+        let left = Left { mdns: self.left_hosts(MDNS).len(), quic: self.left_hosts(&quic).len() };
+        let seen = left.mdns >= 3 && left.quic >= 12;
+        assert!(seen, "the capture saw what it must see: {} mDNS and {} QUIC packets", left.mdns, left.quic);
+        left
     }
 
     /// What left the host, apart from what the filter allows: one line for each packet, as tcpdump prints it.

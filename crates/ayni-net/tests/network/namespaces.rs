@@ -15,7 +15,7 @@ use ayni_net::{Network, NetworkConfig};
 
 use crate::{
     fixture::Table,
-    lan::{Addressing, Host, Lan},
+    lan::{Addressing, Host, Lan, Left},
 };
 
 const SEED: &str = "AYNI_TEST_HOST_SEED";
@@ -142,14 +142,6 @@ fn meet(hosts: &[&Host]) -> Vec<Running> {
     running
 }
 
-/// What the kernel itself sends on a link: ARP, IGMP, neighbour discovery, multicast listener
-/// reports, and that a port is closed (a host that has ended is dialed once more by the others).
-const KERNEL: &str = "arp or igmp or (icmp[0] == 3 and icmp[1] == 3) \
-    or (ip6[6] == 58 and ip6[40] == 1 and ip6[41] == 4) \
-    or (ip6[6] == 58 and ip6[40] >= 133 and ip6[40] <= 136) \
-    or (ip6[6] == 0 and ip6[40] == 58 and (ip6[48] == 143 or (ip6[48] >= 130 and ip6[48] <= 132)))";
-const MDNS: &str = "udp src port 5353 and udp dst port 5353 and (dst host 224.0.0.251 or dst host ff02::fb)";
-
 /// Three hosts meet, and nothing leaves any of them but what must.
 fn check_three_hosts(addressing: Addressing) {
     let mut lan = Lan::new(3, addressing);
@@ -162,18 +154,7 @@ fn check_three_hosts(addressing: Addressing) {
     for host in running {
         assert_eq!(host.end(), 2, "one channel to each of the others, and never another");
     }
-    let addresses: BTreeSet<_> = lan.hosts().iter().flat_map(|host| host.addresses()).collect();
-    let one_of = |way: &str| addresses.iter().map(|a| format!("{way} host {a}")).collect::<Vec<_>>().join(" or ");
-    // Ports that the system gives out to sockets, and never a name server's or a router's.
-    let quic = format!(
-        "udp src portrange 49152-65535 and udp dst portrange 49152-65535 and ({}) and ({})",
-        one_of("src"),
-        one_of("dst")
-    );
-    let stray = lan.left_hosts_except(&format!("({KERNEL}) or ({MDNS}) or ({quic})"));
-    assert!(stray.is_empty(), "{} packets should not have left:\n{}", stray.len(), stray.join("\n"));
-    let (mdns, quic) = (lan.left_hosts(MDNS).len(), lan.left_hosts(&quic).len());
-    assert!(mdns >= 3 && quic >= 12, "the capture saw what it must see: {mdns} mDNS and {quic} QUIC packets");
+    let Left { mdns, quic } = lan.check_nothing_else_left();
     println!("left the hosts: {mdns} mDNS packets, {quic} QUIC packets, and nothing else of ours");
 }
 

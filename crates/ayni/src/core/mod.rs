@@ -15,3 +15,6 @@ pub(crate) mod effects;
 pub(crate) mod ingest;
 pub(crate) mod pen;
 pub(crate) mod state;
+
+#[cfg(test)]
+mod tests;

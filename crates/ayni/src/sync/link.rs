@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ayni_log::ids::{DeviceId, ProjectId};
+use ayni_sync::receipt::SignedReceipt;
 use ayni_sync::tag::{Side, prove_transport};
 use ayni_sync::{Action, CloseCode, Config, Ended, Offer, Progress, Reason, Session};
 
@@ -54,7 +55,12 @@ pub(crate) struct Notes {
     /// Projects that became level, since when on the monotonic clock: a receipt is due.
     due: Vec<(ProjectId, u64)>,
     receipted: Vec<ProjectId>,
+    /// Receipts that came and are not stored yet.
+    keeping: usize,
 }
+
+/// Receipts of a conversation that wait to be stored, at most: further ones are dropped, and come again at the next meeting.
+const KEEPING: usize = 1_024;
 
 /// Receipts of live changes are gathered for so long: milliseconds.
 const RECEIPT_DELAY: u64 = 400;
@@ -117,7 +123,8 @@ impl Link {
 
     /// Whether the conversation is over: send what [`Link::outgoing`] still gives, then close the channel.
     pub fn is_over(&self) -> bool {
-        self.core.session().is_ended()
+        // What the other side signed when it left is part of the conversation.
+        self.core.session().is_ended() && self.core.notes().keeping == 0
     }
 
     /// Whether the other device shares a project with this one.
@@ -210,7 +217,7 @@ impl LinkCore {
                 notes.shared.push(project);
             }
             Action::Store { project, segment } => self.enqueue(Job::Store { project, link: self.number, segment }),
-            Action::StoreReceipt { project, receipt } => self.enqueue(Job::Keep { project, receipt }),
+            Action::StoreReceipt { project, receipt } => self.keep_receipt(project, receipt),
             Action::JoinRequest { project, request } => {
                 self.enqueue(Job::Admit { project, link: self.number, request });
             }
@@ -236,6 +243,23 @@ impl LinkCore {
         } else if !notes.due.iter().any(|(due, _)| *due == project) {
             notes.due.push((project, self.database.inner.environment.monotonic()));
         }
+    }
+
+    fn keep_receipt(&self, project: ProjectId, receipt: SignedReceipt) {
+        let mut notes = self.notes();
+        if notes.keeping < KEEPING {
+            notes.keeping += 1;
+            drop(notes);
+            self.enqueue(Job::Keep { project, link: self.number, receipt });
+        }
+    }
+
+    /// A receipt that came by this conversation was looked at, and stored if it is new.
+    pub(crate) fn receipt_kept(&self) {
+        let mut notes = self.notes();
+        notes.keeping = notes.keeping.saturating_sub(1);
+        drop(notes);
+        (self.wake)();
     }
 
     fn enqueue(&self, job: Job) {

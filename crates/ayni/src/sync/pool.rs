@@ -32,7 +32,7 @@ const BATCH_BYTES: usize = 6 << 20;
 /// Something that a conversation wants done.
 pub(crate) enum Job {
     Store { project: ProjectId, link: u64, segment: Arrived },
-    Keep { project: ProjectId, receipt: SignedReceipt },
+    Keep { project: ProjectId, link: u64, receipt: SignedReceipt },
     Admit { project: ProjectId, link: u64, request: Vec<u8> },
     Receipt { project: ProjectId },
     Remember { device: DeviceId, address: String },
@@ -259,12 +259,18 @@ fn perform(database: &Database, job: Job) -> Result<(), Error> {
             store(inner, project, more_of(inner, project, link, segment));
             Ok(())
         }
-        Job::Keep { project, receipt } => with_core(inner, project, |core| {
-            if let Some(key) = receipts::keep(inner, core, &receipt)? {
-                inner.pool.receipts_changed(project, key);
+        Job::Keep { project, link, receipt } => {
+            let kept = with_core(inner, project, |core| {
+                if let Some(key) = receipts::keep(inner, core, &receipt)? {
+                    inner.pool.receipts_changed(project, key);
+                }
+                Ok(())
+            });
+            if let Some(link) = inner.pool.get(link) {
+                link.receipt_kept();
             }
-            Ok(())
-        }),
+            kept
+        }
         Job::Receipt { project } => with_core(inner, project, |core| {
             if let Some(key) = receipts::sign_own(inner, core)? {
                 inner.pool.receipts_changed(project, key);

@@ -1,7 +1,7 @@
 //! Receipts: this device's signed statements of what it holds, and those of others that it keeps.
 
-use ayni_store::{ProjectRow, Snapshot, StoredReceipt};
-use ayni_sync::receipt::{Head, Receipt, ReceiptKey, Retention, SignedReceipt};
+use ayni_store::{Branch, ProjectRow, Snapshot, StoredReceipt};
+use ayni_sync::receipt::{Head, Lacked, Receipt, ReceiptKey, Retention, SignedReceipt};
 
 use crate::database::{Inner, LOG_KINDS};
 use crate::error::Error;
@@ -11,12 +11,12 @@ use crate::project::ProjectCore;
 pub(crate) fn sign_own(inner: &Inner, core: &ProjectCore) -> Result<Option<ReceiptKey>, Error> {
     let key = ReceiptKey { device: inner.secret.id(), store: inner.incarnation };
     inner.store.write(|tx| {
-        let heads = heads(tx, core.row)?;
+        let (heads, lacked) = holdings(tx, core.row)?;
         if heads.is_empty() {
             return Ok(None);
         }
         let last = stored(tx, core.row)?.into_iter().find(|receipt| receipt.key.device == key.device);
-        if last.as_ref().is_some_and(|last| last.key == key && last.heads == heads) {
+        if last.as_ref().is_some_and(|last| last.key == key && last.heads == heads && last.lacked == lacked) {
             return Ok(None);
         }
         let counter = last.filter(|last| last.key == key).map_or(1, |last| last.counter + 1);
@@ -28,7 +28,7 @@ pub(crate) fn sign_own(inner: &Inner, core: &ProjectCore) -> Result<Option<Recei
             time: now,
             retention: Retention::Everything,
             heads,
-            lacked: Vec::new(),
+            lacked,
             attachments_lacked: 0,
         };
         let receipt = receipt.sign(&inner.secret).encode();
@@ -66,14 +66,21 @@ pub(crate) fn stored(store: &Snapshot<'_>, row: ProjectRow) -> Result<Vec<Receip
     Ok(store.receipts(row)?.into_iter().filter_map(read).collect())
 }
 
-fn heads(store: &Snapshot<'_>, row: ProjectRow) -> Result<Vec<Head>, Error> {
-    let mut heads = Vec::new();
+/// The branches that are here, and what damage took out of them.
+fn holdings(store: &Snapshot<'_>, row: ProjectRow) -> Result<(Vec<Head>, Vec<Lacked>), Error> {
+    let mut branches = Vec::new();
     for kind in LOG_KINDS {
-        let branches = store.frontier(row, kind)?.into_iter().filter(|branch| branch.length > 0);
-        heads.extend(branches.map(|branch| Head { log: branch.log_id, length: branch.length, hash: branch.hash }));
+        branches.extend(store.frontier(row, kind)?.into_iter().filter(|branch| branch.length > 0));
     }
-    heads.sort_unstable();
-    Ok(heads)
+    let head = |branch: &Branch| Head { log: branch.log_id, length: branch.length, hash: branch.hash };
+    branches.sort_unstable_by_key(|branch| head(branch));
+    let heads = branches.iter().map(head).collect();
+    let mut lacked = Vec::new();
+    for (number, branch) in (0..).zip(&branches) {
+        let gaps = store.gaps(branch.row)?.into_iter();
+        lacked.extend(gaps.map(|gap| Lacked { head: number, start: gap.start, count: gap.end - gap.start }));
+    }
+    Ok((heads, lacked))
 }
 
 /// Whether a device that signed this keeps everything that it acknowledges.

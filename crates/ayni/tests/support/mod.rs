@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -84,12 +84,18 @@ pub(crate) fn options(folder: &Path, clock: &Arc<LyingClock>) -> Options {
 #[derive(Default)]
 pub(crate) struct LyingClock {
     off: AtomicI64,
+    later: AtomicU64,
 }
 
 impl LyingClock {
     /// How far the clock is ahead: milliseconds.
     pub(crate) fn set_ahead(&self, off: i64) {
         self.off.store(off, Ordering::Relaxed);
+    }
+
+    /// Lets time pass for timeouts: milliseconds.
+    pub(crate) fn pass(&self, millis: u64) {
+        self.later.fetch_add(millis, Ordering::Relaxed);
     }
 }
 
@@ -99,7 +105,7 @@ impl Environment for LyingClock {
     }
 
     fn monotonic(&self) -> u64 {
-        System.monotonic()
+        System.monotonic() + self.later.load(Ordering::Relaxed)
     }
 
     fn random(&self, buffer: &mut [u8]) {

@@ -30,8 +30,8 @@ pub(crate) const HERE: &str = "devices here";
 /// Exchange everything new with the other devices, live
 #[derive(clap::Args)]
 #[command(after_help = "\
-Devices on one network find each other, with or without internet; elsewhere give an address, as the other device's
-`ayni sync` prints it. What other commands write meanwhile goes out at once. Ctrl-C leaves everything sound: the next
+Devices on one network find each other, with or without internet; elsewhere give an address, as the other device's \
+`ayni sync` prints it. What other commands write meanwhile goes out at once. Ctrl-C leaves everything sound: the next \
 meeting goes on where this one stopped. With --json there is one JSON value a line, for each thing that happens.
 
 Examples:

@@ -61,8 +61,12 @@ pub(crate) struct Met {
     /// When the exchange began that has not been told yet.
     began: Instant,
     bar: Option<ProgressBar>,
-    said: Vec<String>,
+    /// What the other side said, since when, and whether that was told.
+    said: Vec<(String, Instant, bool)>,
 }
+
+/// What the other side says is told once it has stood for so long: while a device is being admitted it passes.
+const STANDING: Duration = Duration::from_millis(1_500);
 
 /// See the module.
 pub(crate) struct Screen {
@@ -155,9 +159,7 @@ impl Screen {
             let bar = met.bar.get_or_insert_with(|| bars.add(progress::bar(Some(1)))).clone();
             met.draw(&bar);
         }
-        let said = peer.projects.iter().filter_map(|project| project.said.clone());
-        let news: Vec<String> = said.filter(|said| !met.said.contains(said)).collect();
-        met.said.extend(news.iter().cloned());
+        let news = met.news(peer);
         let settled = met.level && (!was_level || (now == before && now.done() != met.told.done()));
         if settled {
             self.level(device)?;
@@ -225,6 +227,23 @@ impl Screen {
 }
 
 impl Met {
+    /// What the other side has been saying for a while and was not told yet.
+    fn news(&mut self, peer: &PeerStatus) -> Vec<String> {
+        let now: Vec<&String> = peer.projects.iter().filter_map(|project| project.said.as_ref()).collect();
+        self.said.retain(|(text, _, told)| *told || now.contains(&text));
+        for text in now {
+            if !self.said.iter().any(|(known, ..)| known == text) {
+                self.said.push((text.clone(), Instant::now(), false));
+            }
+        }
+        let due = self.said.iter_mut().filter(|(_, since, told)| !told && since.elapsed() >= STANDING);
+        due.map(|(text, _, told)| {
+            *told = true;
+            text.clone()
+        })
+        .collect()
+    }
+
     /// Entries and bytes done of all, as exact as the other device's frontier.
     fn draw(&self, bar: &ProgressBar) {
         let (now, news) = (self.now, self.now.since(self.told));

@@ -1,0 +1,360 @@
+//! What counts, in whatever order it comes: promises 2 and 6 of the design, held against the inside of the database.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ayni_doc::Value;
+use ayni_log::ids::{Hash, LogKind};
+use ayni_log::membership::{ControlBody, Fence, removal, rotate};
+use ayni_log::segment::Segment;
+use ayni_store::BranchRow;
+use ayni_sync::Replica;
+
+use crate::core::documents::Documents;
+use crate::core::ingest::{Incoming, finish, ingest};
+use crate::core::state::State;
+use crate::environment::random;
+use crate::sync::replica::Held;
+use crate::tests_support::{
+    Device, copy_folder, create, fields, get, meet, options, read, rebuilt_equal, same, set, set_in, team,
+};
+use crate::{Database, DeviceId, Error, Project};
+
+/// A stretch of a branch, as it travels.
+#[derive(Clone)]
+struct Piece {
+    bytes: Vec<u8>,
+    previous: Hash,
+    last: Hash,
+}
+
+/// Pieces of all that a device holds, cut where it ended each time this was called.
+#[derive(Default)]
+struct Pieces {
+    branches: BTreeMap<(ayni_log::ids::LogId, Hash), VecDeque<Piece>>,
+}
+
+impl Pieces {
+    /// Takes in what a device holds beyond what was taken from it and others before.
+    fn gather(&mut self, project: &Project) {
+        let inner = &project.database.inner;
+        let held = Held(inner);
+        for kind in [LogKind::Control, LogKind::Data] {
+            for tip in held.frontier(&project.id(), kind) {
+                let id = tip.log.id();
+                let hash_at = |length: u64| match length.checked_sub(1) {
+                    None => Some(Hash(id.0)),
+                    Some(last) => held.hash_at(&project.id(), tip.branch, last),
+                };
+                // Goes on from the furthest point of this branch that is here already.
+                let known = self.branches.keys().filter(|(log, _)| *log == id).map(|(_, end)| *end);
+                let ends: Vec<Hash> = known.collect();
+                let from = (0..=tip.length).rev().find(|at| hash_at(*at).is_some_and(|hash| ends.contains(&hash)));
+                let mut from = from.unwrap_or(0);
+                let start = hash_at(from).unwrap();
+                let mut pieces = self.branches.remove(&(id, start)).unwrap_or_default();
+                let mut end = start;
+                while from < tip.length {
+                    let sent = held.segment(&project.id(), tip.branch, from).unwrap();
+                    pieces.push_back(Piece { bytes: sent.bytes, previous: end, last: sent.hash });
+                    (from, end) = (sent.length, sent.hash);
+                }
+                self.branches.insert((id, end), pieces);
+            }
+        }
+    }
+
+    /// Lets a device take everything in, one piece at a time, the branches interleaved by chance; gives the digest that it
+    /// has then. Nothing of it is kept.
+    fn digest_in_some_order(&self, project: &Project, seed: u64) -> Hash {
+        let inner = &project.database.inner;
+        let mut digest = None;
+        let result: Result<(), Error> = project.core.write(inner, |tx, state| {
+            let mut lanes: Vec<VecDeque<Piece>> = self.branches.values().cloned().collect();
+            let mut chance = seed;
+            let mut refused = 0;
+            while lanes.iter().any(|lane| !lane.is_empty()) {
+                chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let lane = (chance >> 33) as usize % lanes.len();
+                let Some(piece) = lanes[lane].pop_front() else { continue };
+                let segment = Segment::decode(&piece.bytes, project.id()).unwrap();
+                let incoming = Incoming { segment, previous: piece.previous, last: piece.last };
+                let ingested = ingest(tx, state, &inner.author(), [Ok(incoming)])?;
+                if ingested.answers[0].is_err() {
+                    assert!(ingested.invalid.is_none(), "{:?}", ingested.invalid);
+                    lanes[lane].push_front(piece);
+                    refused += 1;
+                    assert!(refused < 10_000, "what is refused now is taken once what it needs is here");
+                }
+            }
+            digest = Some(digest_of(tx, state)?);
+            Err(Error::Cancelled)
+        });
+        assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+        digest.unwrap()
+    }
+}
+
+fn digest_of(tx: &ayni_store::Write<'_>, state: &State) -> Result<Hash, Error> {
+    let named = state.collections.values().filter_map(|known| Some((known.name.clone()?, known.row)));
+    crate::collection::digest(tx, &named.collect())
+}
+
+/// Removes a device, fencing its branches where they end here.
+fn remove(project: &Project, device: DeviceId) {
+    let inner = &project.database.inner;
+    project
+        .core
+        .write(inner, |tx, state| {
+            let mut fences = Vec::new();
+            let of_device = |row: &BranchRow| state.branches.get(*row).unwrap().tip.name().device == device;
+            let rows = [LogKind::Control, LogKind::Data].into_iter().flat_map(|kind| state.branches.rows(kind));
+            for row in rows.filter(of_device) {
+                let tip = &state.branches.get(row).unwrap().tip;
+                fences.push(Fence {
+                    kind: tip.name().kind,
+                    incarnation: tip.name().incarnation,
+                    length: tip.length(),
+                    hash: tip.hash(),
+                    signature: tx.signature_at(row, tip.length())?.unwrap(),
+                });
+            }
+            let seed = random(&*inner.environment);
+            let (epoch, _) = rotate(&state.view, &state.ring, &[device], &seed).unwrap();
+            let bodies = vec![ControlBody::Remove(removal(device, fences)), ControlBody::Epoch(epoch)];
+            let mut documents = Documents::default();
+            inner.author().write_control(tx, state, &mut documents, bodies)?;
+            finish(tx, state, &mut documents)
+        })
+        .unwrap();
+}
+
+fn number(value: i64) -> ayni_doc::Map {
+    fields([("number", Value::Int(value))])
+}
+
+#[test]
+fn what_a_removed_device_wrote_past_its_fence_has_no_effect_in_whatever_order_it_comes() {
+    let [a, b, c, d] = team();
+    let [one, two, three, four] = [&a, &b, &c, &d].map(Device::project);
+    let mut pieces = Pieces::default();
+    pieces.gather(&one);
+    let id = create(&one, number(1));
+    meet(&a.database, &b.database);
+    meet(&a.database, &c.database);
+    for value in 0..5 {
+        set(&two, id, "honest", value);
+        meet(&b.database, &a.database);
+        pieces.gather(&one);
+    }
+    meet(&a.database, &c.database);
+    remove(&one, b.database.device());
+    pieces.gather(&one);
+
+    // Neither of them knows yet; one builds on what the other wrote past its fence.
+    set(&two, id, "late", 1);
+    let late = create(&two, number(2));
+    meet(&b.database, &c.database);
+    pieces.gather(&three);
+    assert_eq!(get(&three, id, "late"), Some(Value::Int(1)));
+    set(&three, id, "built upon", 1);
+    set(&three, late, "number", 3);
+    pieces.gather(&three);
+
+    meet(&c.database, &a.database);
+    pieces.gather(&one);
+    for project in [&one, &three] {
+        let document = read(project, id);
+        assert_eq!(document.get(&["honest"]), Some(Value::Int(4)), "what stands before the fence counts");
+        assert_eq!(document.get(&["late"]), None, "what stands past the fence does not");
+        assert_eq!(document.get(&["built upon"]), Some(Value::Int(1)), "what others wrote counts");
+        assert_eq!(get(project, late, "number"), Some(Value::Int(3)));
+        rebuilt_equal(project.database());
+    }
+    assert!(same(&[&one, &three]));
+    let expected = one.digest().unwrap();
+    for seed in 0..40 {
+        assert_eq!(pieces.digest_in_some_order(&four, seed), expected, "in the order of seed {seed}");
+    }
+}
+
+#[test]
+fn a_fence_on_one_side_of_a_fork_acts_alike_whichever_side_came_first() {
+    let [a, b, c, d] = team();
+    let [one, three, four] = [&a, &c, &d].map(Device::project);
+    let device = b.database.device();
+    let mut pieces = Pieces::default();
+    let id = create(&b.project(), number(1));
+    set(&b.project(), id, "shared", 1);
+    meet(&b.database, &a.database);
+    meet(&b.database, &c.database);
+    pieces.gather(&one);
+    let Device { folder, database, clock } = b;
+    drop(database);
+    let image = tempfile::TempDir::new().unwrap();
+    for part in ["db", "keys"] {
+        copy_folder(&folder.path().join(part), &image.path().join(part));
+    }
+    let open = || Database::open(&folder.path().join("db"), options(folder.path(), &clock)).unwrap();
+    {
+        let first = open();
+        set(&first.projects().unwrap()[0], id, "first", 1);
+        meet(&first, &a.database);
+        pieces.gather(&one);
+    }
+    for part in ["db", "keys"] {
+        std::fs::remove_dir_all(folder.path().join(part)).unwrap();
+        copy_folder(&image.path().join(part), &folder.path().join(part));
+    }
+    let second = open();
+    assert_eq!(second.continuity(), crate::Continuity::Same);
+    set(&second.projects().unwrap()[0], id, "second", 1);
+    meet(&second, &c.database);
+    pieces.gather(&three);
+    // Only the first side is known to who removes the device.
+    remove(&one, device);
+    pieces.gather(&one);
+    meet(&a.database, &c.database);
+    assert!(same(&[&one, &three]));
+    for project in [&one, &three] {
+        assert_eq!(get(project, id, "shared"), Some(Value::Int(1)));
+        assert_eq!(get(project, id, "first"), Some(Value::Int(1)));
+        assert_eq!(get(project, id, "second"), None);
+        rebuilt_equal(project.database());
+    }
+    for seed in 0..40 {
+        assert_eq!(pieces.digest_in_some_order(&four, seed), one.digest().unwrap(), "in the order of seed {seed}");
+    }
+}
+
+#[test]
+fn what_came_in_any_order_shows_the_same() {
+    let [a, b, c, d] = team();
+    let [one, two, three, four] = [&a, &b, &c, &d].map(Device::project);
+    let mut pieces = Pieces::default();
+    let id = create(&one, number(0));
+    meet(&a.database, &b.database);
+    meet(&b.database, &c.database);
+    for round in 0..6 {
+        let old = read(&two, id);
+        set(&one, id, "number", round);
+        set(&two, id, "number", 10 + round);
+        set_in(&two, &old, "other", round);
+        set(&three, id, "number", 20 + round);
+        create(&three, number(round));
+        match round % 3 {
+            0 => meet(&a.database, &b.database),
+            1 => meet(&b.database, &c.database),
+            _ => meet(&c.database, &a.database),
+        }
+        [&one, &two, &three].iter().for_each(|project| pieces.gather(project));
+    }
+    meet(&a.database, &b.database);
+    meet(&b.database, &c.database);
+    meet(&a.database, &b.database);
+    pieces.gather(&one);
+    assert!(same(&[&one, &two, &three]));
+    for seed in 0..40 {
+        assert_eq!(pieces.digest_in_some_order(&four, seed), one.digest().unwrap(), "in the order of seed {seed}");
+    }
+}
+
+#[test]
+fn what_a_branch_has_seen_is_found_again_when_the_note_of_it_is_lost() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let id = create(&one, number(1));
+    for value in 0..5 {
+        meet(&a.database, &b.database);
+        set(&two, id, "two", value);
+        meet(&a.database, &b.database);
+        set(&one, id, "one", value);
+    }
+    let known = |database: &Database| {
+        let project = database.projects().unwrap().remove(0);
+        let branches = |state: &State| {
+            let of = |branch: &crate::core::branches::Branch| {
+                (branch.row, branch.seen.clone(), branch.steps.clone(), branch.counting.clone(), branch.applied)
+            };
+            state.branches.iter().filter(|branch| branch.tip.name().kind == LogKind::Data).map(of).collect::<Vec<_>>()
+        };
+        project.core.read(&project.database.inner, |_, state| Ok(branches(state))).unwrap()
+    };
+    let before = known(&a.database);
+    let by_note = known(&a.open_beside());
+    assert_eq!(by_note, before, "as it was written down");
+    a.database
+        .inner
+        .store
+        .write(|tx| {
+            for (name, _) in tx.settings(Some(one.core.row), "steps ")? {
+                tx.remove_setting(Some(one.core.row), &name)?;
+            }
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+    let beside = a.open_beside();
+    assert_eq!(known(&beside), before, "as the headers say");
+    set(&beside.projects().unwrap()[0], id, "one", 9);
+    meet(&beside, &b.database);
+    assert_eq!(get(&two, id, "one"), Some(Value::Int(9)));
+}
+
+#[test]
+fn a_segment_that_is_forged_or_cut_is_refused_and_changes_nothing() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let mut known = Pieces::default();
+    known.gather(&two);
+    for value in 0..20 {
+        create(&one, number(value));
+    }
+    let mut pieces = Pieces::default();
+    pieces.gather(&one);
+    let data = |piece: &&Piece| Segment::decode(&piece.bytes, one.id()).unwrap().log.kind == LogKind::Data;
+    let genuine = pieces.branches.values().flatten().find(data).unwrap().clone();
+    let inner = &two.database.inner;
+    let before = two.status().unwrap();
+    let offer = |bytes: &[u8], previous: Hash, last: Hash| -> bool {
+        let Ok(segment) = Segment::decode(bytes, one.id()) else { return false };
+        let mut taken = false;
+        let result: Result<(), Error> = two.core.write(inner, |tx, state| {
+            taken = ingest(tx, state, &inner.author(), [Ok(Incoming { segment, previous, last })])?.answers[0].is_ok();
+            Err(Error::Cancelled)
+        });
+        assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+        taken
+    };
+    assert!(offer(&genuine.bytes, genuine.previous, genuine.last), "the genuine one is taken");
+    for at in 0..genuine.bytes.len() {
+        let mut forged = genuine.bytes.clone();
+        forged[at] ^= 1 << (at % 8);
+        assert!(!offer(&forged, genuine.previous, genuine.last), "with a bit of byte {at} turned over");
+        assert!(!offer(&genuine.bytes[..at], genuine.previous, genuine.last), "cut at byte {at}");
+    }
+    let mut cut = Segment::decode(&genuine.bytes, one.id()).unwrap();
+    cut.entries.pop();
+    assert!(!offer(&cut.encode(), genuine.previous, genuine.last), "without its last entry");
+    let other = Hash([7; 32]);
+    assert!(!offer(&genuine.bytes, genuine.previous, other), "announced with another end");
+    assert_eq!(two.status().unwrap(), before);
+}
+
+#[test]
+fn a_transaction_that_panics_leaves_nothing_and_the_next_one_works() {
+    let [a, b] = team();
+    let one = a.project();
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        one.write(|tx| {
+            tx.create("places", number(1))?;
+            if tx.len() == 1 {
+                panic!("in the middle of a transaction");
+            }
+            Ok(())
+        })
+    }));
+    assert!(result.is_err());
+    let id = create(&one, number(2));
+    assert_eq!(one.collection("places").len().unwrap(), 1, "nothing of what panicked stands");
+    meet(&a.database, &b.database);
+    assert_eq!(get(&b.project(), id, "number"), Some(Value::Int(2)));
+}
