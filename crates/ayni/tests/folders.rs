@@ -4,7 +4,9 @@ mod support;
 
 use ayni::doc::Value;
 use ayni::{Continuity, Database};
-use support::{Device, Pipe, copy_folder, create, eventually, fields, get, meet, options, rebuilt_equal, same, set, team};
+use support::{
+    Device, Pipe, copy_folder, create, eventually, fields, get, meet, options, rebuilt_equal, same, set, team,
+};
 
 fn number(value: i64) -> ayni::doc::Map {
     fields([("number", Value::Int(value))])
