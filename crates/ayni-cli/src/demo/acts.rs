@@ -211,7 +211,7 @@ impl Play<'_> {
             for (at, claim) in disputed.values.iter().enumerate() {
                 let role = if at == 0 { "shown" } else { "kept until someone settles it" };
                 let (value, author, time) = (claim.value.as_i64(), &claim.author, time_of_day(claim.time));
-                self.screen.line("", format_args!("  {}  {author}, {time}  {role}", shown(value)))?;
+                self.screen.line("", format_args!("{}  {author} at {time}, {role}", shown(value)))?;
             }
         }
         let one = matches!(conflicts, [only] if only.place == PUNO.name && only.field == POPULATION);
@@ -255,7 +255,8 @@ impl Play<'_> {
             }
             let places = words::counted(answered.documents.len() as u64, "place");
             let time = Screen::strong(micros(answered.micros));
-            self.screen.line("query", format_args!("{question}\n{:15} {places} in {time}: {how}", ""))?;
+            self.screen.line("query", question)?;
+            self.screen.line("", format_args!("{places} in {time}: {how}"))?;
             self.check(!answered.documents.is_empty(), format_args!("nothing answers to {selector}"));
             self.check(
                 answered.documents == with_ana.documents,
@@ -271,6 +272,7 @@ impl Play<'_> {
             let Done {} = actor.ask(&Order::Offline)?;
             actor.leave()?;
         }
+        self.screen.act(6, "What it took")?;
         self.screen.line("wire", format_args!("{:.0} bytes for each place, both ways, when Ben fetched them", self.wire))?;
         let mut sizes = Vec::new();
         for name in DEVICES {
