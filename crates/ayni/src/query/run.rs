@@ -170,17 +170,19 @@ impl Collection {
 }
 
 fn scan(store: &Snapshot<'_>, row: CollectionRow, found: &mut Found<'_>) -> Result<(), Error> {
-    let in_id_order = found.query.sort.fields().is_empty();
-    if !in_id_order {
-        return store.documents(row, None, |document| {
+    let query = found.query;
+    let matches_all = matches!(&query.selector, Selector::All(all) if all.is_empty());
+    if matches_all && query.limit.is_some() && query.sort.fields().is_empty() {
+        return store.documents_by_id(row, None::<DocumentId>, |document| {
             found.take(&document)?;
-            Ok(ControlFlow::Continue(()))
+            let enough = found.most().is_some_and(|most| found.documents.len() >= most);
+            Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         });
     }
-    store.documents_by_id(row, None::<DocumentId>, |document| {
+    // As they lie on disk: in the order of their ids it would cost several times as much.
+    store.documents(row, None, |document| {
         found.take(&document)?;
-        let enough = found.most().is_some_and(|most| found.documents.len() >= most);
-        Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(ControlFlow::Continue(()))
     })
 }
 
