@@ -47,6 +47,7 @@ struct Gathered {
 }
 
 /// What a segment turned out to be.
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind, and each is taken apart at once")]
 enum Taken {
     /// Everything in it is here.
     Held,
