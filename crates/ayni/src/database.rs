@@ -267,10 +267,10 @@ impl Database {
     /// # Errors
     /// [`Error::AlreadyJoined`] if this device is in it.
     pub fn join(&self, ticket: &Ticket) -> Result<Project, Error> {
-        if let Some(core) = self.inner.core(&ticket.project) {
-            if core.published(&self.inner)?.role_of(self.device()).is_some() {
-                return Err(Error::AlreadyJoined);
-            }
+        if let Some(core) = self.inner.core(&ticket.project)
+            && core.published(&self.inner)?.role_of(self.device()).is_some()
+        {
+            return Err(Error::AlreadyJoined);
         }
         let text = ticket.to_string();
         let core = self.add_core(ticket.project, |tx| {

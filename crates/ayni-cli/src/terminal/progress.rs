@@ -16,6 +16,17 @@ pub(crate) fn bar(total: Option<u64>) -> ProgressBar {
     bar
 }
 
+/// A bar with a label before it, or a spinner where the total is not known.
+pub(crate) fn labelled(label: &'static str, total: Option<u64>) -> ProgressBar {
+    let template = match total {
+        Some(_) => "    {prefix:10.cyan} {bar:24.cyan/dim} {percent:>3} %  {msg}",
+        None => "    {prefix:10.cyan} {spinner:.cyan} {msg}",
+    };
+    let bar = bar(total).with_prefix(label);
+    bar.set_style(style(template));
+    bar
+}
+
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.progress_chars("━╸─").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")

@@ -1,6 +1,7 @@
 //! The documents that a transaction changes, held until it ends, and the index keys that follow from them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use ayni_doc::{Document, Path};
 use ayni_log::ids::DocumentId;
@@ -57,13 +58,15 @@ impl Documents {
 
     /// A document as it is now.
     pub(crate) fn get(&mut self, tx: &Write<'_>, indexes: &Indexes, row: DocumentRow) -> Result<&mut Document, Error> {
-        if !self.held.contains_key(&row) {
-            let stored = tx.document(row)?.ok_or(Error::Damaged("a document"))?;
-            let document = read(&stored.body, &stored.heads)?;
-            let keys = index_keys(indexes, stored.collection, &document);
-            self.held.insert(row, Held { collection: stored.collection, document, keys, changed: false });
-        }
-        let held = self.held.get_mut(&row).ok_or(Error::Damaged("a document"))?;
+        let held = match self.held.entry(row) {
+            Entry::Occupied(held) => held.into_mut(),
+            Entry::Vacant(place) => {
+                let stored = tx.document(row)?.ok_or(Error::Damaged("a document"))?;
+                let document = read(&stored.body, &stored.heads)?;
+                let keys = index_keys(indexes, stored.collection, &document);
+                place.insert(Held { collection: stored.collection, document, keys, changed: false })
+            }
+        };
         held.changed = true;
         Ok(&mut held.document)
     }

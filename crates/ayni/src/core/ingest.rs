@@ -47,6 +47,7 @@ struct Gathered {
 }
 
 /// What a segment turned out to be.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Taken {
     /// Everything in it is here.
     Held,
@@ -393,18 +394,16 @@ fn apply_stored(
 ) -> Result<u64, Error> {
     let Some(branch) = state.branches.get(row) else { return Ok(0) };
     let (from, to) = (branch.applied, branch.tip.open_commit().unwrap_or(branch.tip.length()));
-    let gaps = if from < to { tx.gaps(row)? } else { Vec::new() };
-    if let Some(gap) = gaps.iter().find(|gap| gap.contains(&from)) {
-        // Damage took what is there: it will never have effect here, and must not keep the rest from it.
-        let Some(branch) = state.branches.get_mut(row) else { return Ok(0) };
-        branch.applied = gap.end.min(to);
-        state.stepped.insert(row);
-        return Ok(branch.applied - from);
-    }
     let stored = read_commits(tx, row, from..to)?;
-    let entries: Vec<Arriving<'_>> = stored.iter().map(|entry| Arriving::new(entry, None)).collect();
-    let next = stored.last().map_or(from, |last| last.position + 1);
-    let mut run = Run::new(row, &entries).cut_short(gaps.iter().any(|gap| gap.start == next));
+    if stored.is_empty() && from < to {
+        // Damage took all that is left; there is nothing to wait for.
+        let Some(branch) = state.branches.get_mut(row) else { return Ok(0) };
+        branch.applied = to;
+        state.stepped.insert(row);
+        return Ok(to - from);
+    }
+    let entries = Arriving::stored(&stored, to);
+    let mut run = Run::new(row, &entries);
     while apply_next(tx, state, documents, &mut run)? {}
     let rows = run.into_documents();
     for (entry, document) in stored.iter().zip(&rows) {

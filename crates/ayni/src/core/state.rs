@@ -390,12 +390,9 @@ pub(crate) fn read_commits(
     row: BranchRow,
     positions: std::ops::Range<u64>,
 ) -> Result<Vec<Entry>, Error> {
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries = Vec::new();
     let mut bytes = 0;
     store.entries(row, positions, |entry| {
-        if entries.last().is_some_and(|last| last.position + 1 != entry.position) {
-            return Ok(ControlFlow::Break(()));
-        }
         let header = entry.read_header().map_err(|_| Error::Damaged("an entry of the log"))?;
         bytes += entry.header.len() + entry.payload.map_or(0, <[u8]>::len);
         let enough = header.ends_commit && (bytes >= READ_BYTES || entries.len() >= READ_ENTRIES);
@@ -459,10 +456,11 @@ mod tests {
 
     #[test]
     fn what_is_judged_otherwise_is_found() {
-        let differ = |one: &[std::ops::Range<u64>], other: &[std::ops::Range<u64>]| difference(one, other, 10);
-        assert_eq!(differ(&[0..10], &[0..10]), []);
-        assert_eq!(differ(&[0..10], &[0..4]), [4..10]);
-        assert_eq!(differ(&[], &[2..3, 5..30]), [2..3, 5..10]);
-        assert_eq!(differ(&[0..20], &[5..20]), [0..5]);
+        let ranges = |pairs: &[(u64, u64)]| pairs.iter().map(|(from, to)| *from..*to).collect::<Vec<_>>();
+        let differ = |one: &[(u64, u64)], other: &[(u64, u64)]| difference(&ranges(one), &ranges(other), 10);
+        assert_eq!(differ(&[(0, 10)], &[(0, 10)]), ranges(&[]));
+        assert_eq!(differ(&[(0, 10)], &[(0, 4)]), ranges(&[(4, 10)]));
+        assert_eq!(differ(&[], &[(2, 3), (5, 30)]), ranges(&[(2, 3), (5, 10)]));
+        assert_eq!(differ(&[(0, 20)], &[(5, 20)]), ranges(&[(0, 5)]));
     }
 }
