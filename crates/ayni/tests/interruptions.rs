@@ -107,7 +107,8 @@ fn garbage_ends_the_conversation_that_it_came_by_and_no_other() {
     let _pipe = Pipe::new(&a.database, &b.database);
     eventually("both being level", || level(&a.database) && level(&b.database));
     let Value::Bytes(noise) = noise(10_000, 3) else { unreachable!() };
-    let floods: [&[u8]; 5] = [&noise, &[0xff; 4_096], &[0; 4_096], b"GET / HTTP/1.1\r\nHost: ayni\r\n\r\n", &[1, 255, 255, 255, 255]];
+    let floods: [&[u8]; 5] =
+        [&noise, &[0xff; 4_096], &[0; 4_096], b"GET / HTTP/1.1\r\nHost: ayni\r\n\r\n", &[1, 255, 255, 255, 255]];
     for (number, flood) in floods.into_iter().enumerate() {
         let link = a.database.pool().connect(info(&a.database, 100 + number as u8), || {}).unwrap();
         for piece in flood.chunks(7) {
@@ -159,9 +160,7 @@ fn who_never_comes_to_the_end_of_a_message_is_given_up() {
         Some(bytes)
     };
     let pipe = Pipe::through(&a.database, &b.database, Arc::new(way));
-    eventually("the message to be held back", || {
-        held_back.load(Ordering::Relaxed) || level(&b.database)
-    });
+    eventually("the message to be held back", || held_back.load(Ordering::Relaxed) || level(&b.database));
     for _ in 0..30 {
         b.clock.pass(10_000);
         std::thread::sleep(Duration::from_millis(20));

@@ -12,19 +12,60 @@ const KEYS: usize = 4;
 
 #[derive(Debug, Clone)]
 enum Act {
-    Create { device: usize, value: i64 },
-    PutKeyed { device: usize, key: usize, field: usize, value: i64 },
-    Set { device: usize, document: usize, field: usize, value: i64 },
+    Create {
+        device: usize,
+        value: i64,
+    },
+    PutKeyed {
+        device: usize,
+        key: usize,
+        field: usize,
+        value: i64,
+    },
+    Set {
+        device: usize,
+        document: usize,
+        field: usize,
+        value: i64,
+    },
     /// Through a handle that was read a while ago.
-    SetOld { device: usize, document: usize, field: usize, value: i64 },
-    Add { device: usize, document: usize },
-    Unset { device: usize, document: usize },
-    Delete { device: usize, document: usize },
-    Several { device: usize, value: i64 },
-    Read { device: usize, document: usize },
-    Meet { one: usize, other: usize },
-    Restart { device: usize },
-    Clock { device: usize, ahead: i64 },
+    SetOld {
+        device: usize,
+        document: usize,
+        field: usize,
+        value: i64,
+    },
+    Add {
+        device: usize,
+        document: usize,
+    },
+    Unset {
+        device: usize,
+        document: usize,
+    },
+    Delete {
+        device: usize,
+        document: usize,
+    },
+    Several {
+        device: usize,
+        value: i64,
+    },
+    Read {
+        device: usize,
+        document: usize,
+    },
+    Meet {
+        one: usize,
+        other: usize,
+    },
+    Restart {
+        device: usize,
+    },
+    Clock {
+        device: usize,
+        ahead: i64,
+    },
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {

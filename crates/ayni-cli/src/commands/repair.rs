@@ -10,7 +10,7 @@ use crate::terminal::{out, progress, say, words};
 /// Save what damage left of the database, and rebuild documents and indexes from the log
 #[derive(clap::Args)]
 #[command(after_help = "\
-A damaged file is kept beside the repaired one. What was lost is named; it comes back by sync from devices that have it. \
+A damaged file is kept beside the repaired one. What was lost is named, and all else stays. Other devices that have it keep it. \
 The exit code is 1 if something was lost. It can be cut off at any time.
 
 Examples:

@@ -57,13 +57,20 @@ enum Created {
 pub(crate) struct Run<'a> {
     row: BranchRow,
     entries: &'a [Arriving<'a>],
+    /// Whether damage took what came after the last of them: then the rest of its commit is all there will ever be.
+    cut_short: bool,
     /// The documents of those that have taken effect, in their order.
     documents: Vec<Option<DocumentRow>>,
 }
 
 impl<'a> Run<'a> {
     pub(crate) fn new(row: BranchRow, entries: &'a [Arriving<'a>]) -> Self {
-        Self { row, entries, documents: Vec::with_capacity(entries.len()) }
+        Self { row, entries, cut_short: false, documents: Vec::with_capacity(entries.len()) }
+    }
+
+    /// The same, where damage took what came after the last of the entries.
+    pub(crate) fn cut_short(self, cut_short: bool) -> Self {
+        Self { cut_short, ..self }
     }
 
     /// The documents of the entries that have taken effect, in their order.
@@ -74,8 +81,9 @@ impl<'a> Run<'a> {
     /// The next whole commit.
     fn next_commit(&self) -> Option<&'a [Arriving<'a>]> {
         let rest = self.entries.get(self.documents.len()..)?;
-        let end = rest.iter().position(|entry| entry.header.ends_commit)?;
-        rest.get(..=end)
+        let end = rest.iter().position(|entry| entry.header.ends_commit);
+        let last = || rest.len().checked_sub(1).filter(|_| self.cut_short);
+        rest.get(..=end.or_else(last)?)
     }
 
     fn index_of(&self, key: EntryKey) -> Option<usize> {
@@ -304,7 +312,10 @@ pub(crate) fn versions_of(
 
 fn load_version(store: &Snapshot<'_>, state: &mut State, key: EntryKey) -> Result<Version, Error> {
     let (row, position) = entry_place(key);
-    let stored = store.entry(key)?.ok_or(Error::Damaged("an entry of the log"))?;
+    let Some(stored) = store.entry(key)? else {
+        // Damage took it. It keeps its place, without effect, and what it knew of others is lost with it.
+        return Ok(state.version(row, position, Hash([0; 32]), 0, Vec::new(), None));
+    };
     let header = stored.read_header().map_err(|_| Error::Damaged("an entry of the log"))?;
     let parents = parents_of(state, row, position, &header);
     let counts = state.branches.counts(row, position);

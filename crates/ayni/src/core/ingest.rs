@@ -393,9 +393,18 @@ fn apply_stored(
 ) -> Result<u64, Error> {
     let Some(branch) = state.branches.get(row) else { return Ok(0) };
     let (from, to) = (branch.applied, branch.tip.open_commit().unwrap_or(branch.tip.length()));
+    let gaps = if from < to { tx.gaps(row)? } else { Vec::new() };
+    if let Some(gap) = gaps.iter().find(|gap| gap.contains(&from)) {
+        // Damage took what is there: it will never have effect here, and must not keep the rest from it.
+        let Some(branch) = state.branches.get_mut(row) else { return Ok(0) };
+        branch.applied = gap.end.min(to);
+        state.stepped.insert(row);
+        return Ok(branch.applied - from);
+    }
     let stored = read_commits(tx, row, from..to)?;
     let entries: Vec<Arriving<'_>> = stored.iter().map(|entry| Arriving::new(entry, None)).collect();
-    let mut run = Run::new(row, &entries);
+    let next = stored.last().map_or(from, |last| last.position + 1);
+    let mut run = Run::new(row, &entries).cut_short(gaps.iter().any(|gap| gap.start == next));
     while apply_next(tx, state, documents, &mut run)? {}
     let rows = run.into_documents();
     for (entry, document) in stored.iter().zip(&rows) {

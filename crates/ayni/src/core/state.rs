@@ -379,9 +379,12 @@ pub(crate) fn read_commits(
     row: BranchRow,
     positions: std::ops::Range<u64>,
 ) -> Result<Vec<Entry>, Error> {
-    let mut entries = Vec::new();
+    let mut entries: Vec<Entry> = Vec::new();
     let mut bytes = 0;
     store.entries(row, positions, |entry| {
+        if entries.last().is_some_and(|last| last.position + 1 != entry.position) {
+            return Ok(ControlFlow::Break(()));
+        }
         let header = entry.read_header().map_err(|_| Error::Damaged("an entry of the log"))?;
         bytes += entry.header.len() + entry.payload.map_or(0, <[u8]>::len);
         let enough = header.ends_commit && (bytes >= READ_BYTES || entries.len() >= READ_ENTRIES);
