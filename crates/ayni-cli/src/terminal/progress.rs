@@ -7,8 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// A bar towards a total, or a spinner where it is not known.
 pub(crate) fn bar(total: Option<u64>) -> ProgressBar {
     let template = match total {
-        Some(_) => "  {bar:32.cyan/dim} {percent:>3} %  {msg}",
-        None => "  {spinner:.cyan} {msg}",
+        Some(_) => "  {bar:24.cyan/dim} {percent:>3} %  {wide_msg}",
+        None => "  {spinner:.cyan} {wide_msg}",
     };
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
     bar.set_style(style(template));
