@@ -29,6 +29,10 @@ pub(crate) const PURE: &[&str] = &["ayni-log", "ayni-doc", "ayni-sync"];
 /// What brings time, randomness or I/O, and so is not below a pure crate, at whatever depth.
 const IMPURE: &[&str] = &["getrandom", "iroh", "libsqlite3-sys", "mio", "quinn", "rusqlite", "socket2", "tokio"];
 
+/// What each of them says at its head: nothing from outside makes it panic.
+const STRICT: &str =
+    "#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]";
+
 /// What costs minutes to compile, or must agree with itself: one version each.
 const HEAVY: &[&str] = &[
     "aes-gcm-siv",
@@ -58,6 +62,7 @@ pub(crate) fn check() -> Result<()> {
     for name in PURE {
         broken.extend(impure_below(name, &below(name)?));
         broken.extend(unguarded(name)?);
+        broken.extend(lenient(name)?);
     }
     let duplicates = cargo(&["tree", "--workspace", "--duplicates", "--depth", "0", "--prefix", "none"]);
     broken.extend(held_twice(&duplicates.read()?));
@@ -121,6 +126,13 @@ fn unguarded(name: &str) -> Result<Option<String>> {
     let model = std::fs::read(list(PURE[0])).with_context(|| format!("cannot read {}", list(PURE[0]).display()))?;
     let same = std::fs::read(list(name)).is_ok_and(|own| own == model);
     Ok((!same).then(|| format!("crates/{name}/clippy.toml must be the same as crates/{}/clippy.toml", PURE[0])))
+}
+
+/// Says so if a pure crate lets its own code panic on what comes from outside.
+fn lenient(name: &str) -> Result<Option<String>> {
+    let file = root().join("crates").join(name).join("src/lib.rs");
+    let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok((!text.contains(STRICT)).then(|| format!("crates/{name}/src/lib.rs must have the line {STRICT}")))
 }
 
 /// Those of `HEAVY` that `cargo tree --duplicates` lists in more than one version.

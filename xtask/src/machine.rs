@@ -1,31 +1,56 @@
 //! What the machine must have beside Rust, and how it gets it: Debian packages when root, else a list for the person.
 
 use crate::run::{cargo, program, root};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::path::Path;
 
-/// A Debian package that is wanted, and how one sees that what it brings is there already.
+/// What is wanted, under the name that each system's packages have for it, and how one sees that it is there already.
 pub(crate) struct Need {
-    pub(crate) package: &'static str,
+    pub(crate) debian: &'static str,
+    pub(crate) fedora: &'static str,
+    /// Empty where macOS needs nothing for it.
+    pub(crate) homebrew: &'static str,
     pub(crate) reason: &'static str,
     pub(crate) found: fn() -> bool,
 }
 
 const NEEDS: &[Need] = &[
-    Need { package: "build-essential", reason: "cc, for the C in SQLite and zstd", found: || on_path("cc") },
-    Need { package: "make", reason: "builds OpenSSL", found: || on_path("make") },
-    Need { package: "perl", reason: "configures OpenSSL", found: || on_path("perl") },
-    Need { package: "pkg-config", reason: "finds the system's OpenSSL", found: || on_path("pkg-config") || vendored() },
     Need {
-        package: "libssl-dev",
+        debian: "build-essential",
+        fedora: "gcc",
+        homebrew: "gcc",
+        reason: "cc, for the C in SQLite and zstd",
+        found: || on_path("cc"),
+    },
+    Need { debian: "make", fedora: "make", homebrew: "make", reason: "builds OpenSSL", found: || on_path("make") },
+    Need { debian: "perl", fedora: "perl", homebrew: "perl", reason: "configures OpenSSL", found: || on_path("perl") },
+    Need {
+        debian: "pkg-config",
+        fedora: "pkgconf-pkg-config",
+        homebrew: "pkgconf",
+        reason: "finds the system's OpenSSL",
+        found: || on_path("pkg-config") || vendored(),
+    },
+    Need {
+        debian: "libssl-dev",
+        fedora: "openssl-devel",
+        homebrew: "openssl@3",
         reason: "the system's OpenSSL, which OPENSSL_NO_VENDOR asks for",
         found: || vendored() || program("pkg-config", &["--exists", "openssl"]).succeeds(),
     },
-    Need { package: "iproute2", reason: "ip, for the tests between hosts", found: || on_path("ip") || !linux() },
     Need {
-        package: "tcpdump",
+        debian: "iproute2",
+        fedora: "iproute",
+        homebrew: "",
+        reason: "ip, for the tests between hosts",
+        found: || on_path("ip") || !may_make_hosts(),
+    },
+    Need {
+        debian: "tcpdump",
+        fedora: "tcpdump",
+        homebrew: "",
         reason: "sees what leaves a host in those tests",
-        found: || on_path("tcpdump") || !linux(),
+        found: || on_path("tcpdump") || !may_make_hosts(),
     },
 ];
 
@@ -34,7 +59,8 @@ pub(crate) fn prepare() -> Result<()> {
     provide(NEEDS)?;
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if !cargo(&[subcommand, "--version"]).succeeds() {
-            program("rustup", &["component", "add", component]).run()?;
+            let add = program("rustup", &["component", "add", component]);
+            add.run().with_context(|| format!("cargo {subcommand} is not here: install {component} for this Rust"))?;
         }
     }
     if !cargo(&["nextest", "--version"]).succeeds() {
@@ -50,25 +76,48 @@ pub(crate) fn provide(needs: &[Need]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
     if !can_install() {
-        let list: String = missing.iter().map(|need| format!("\n  {:16} {}", need.package, need.reason)).collect();
-        bail!("missing here:{list}\n\nOn Debian or Ubuntu: sudo apt-get install {}", packages.join(" "));
+        bail!("{}", request(&missing));
     }
+    let packages: Vec<&str> = missing.iter().map(|need| need.debian).collect();
     println!("installing {}", packages.join(" "));
     apt(&["update", "-qq"])?;
     let mut install = vec!["install", "-qq", "-y", "--no-install-recommends"];
     install.extend(&packages);
     apt(&install)?;
     match missing.iter().find(|need| !(need.found)()) {
-        Some(need) => bail!("{} is installed, yet does not bring what it should ({})", need.package, need.reason),
+        Some(need) => bail!("{} is installed, yet does not bring what it should ({})", need.debian, need.reason),
         None => Ok(()),
     }
 }
 
+/// What a person is asked to install, and the command for each system.
+pub(crate) fn request(missing: &[&Need]) -> String {
+    let list: String = missing.iter().map(|need| format!("\n  {:16} {}", need.debian, need.reason)).collect();
+    let names = |name: fn(&Need) -> &'static str| {
+        missing.iter().map(|need| name(need)).filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    format!(
+        "missing here:{list}\n\nDebian, Ubuntu: sudo apt-get install {}\nFedora:         sudo dnf install {}\n\
+         macOS:          brew install {}",
+        names(|need| need.debian),
+        names(|need| need.fedora),
+        names(|need| need.homebrew),
+    )
+}
+
 /// Whether Debian packages can be installed without asking anyone.
 pub(crate) fn can_install() -> bool {
-    on_path("apt-get") && program("id", &["-u"]).read().is_ok_and(|id| id.trim() == "0")
+    on_path("apt-get") && root_user()
+}
+
+/// Whether network namespaces can be made, which is what the hosts in tests are.
+pub(crate) fn may_make_hosts() -> bool {
+    Path::new("/proc/self/ns/net").exists() && root_user()
+}
+
+fn root_user() -> bool {
+    program("id", &["-u"]).read().is_ok_and(|id| id.trim() == "0")
 }
 
 fn apt(arguments: &[&str]) -> Result<()> {
@@ -93,6 +142,16 @@ fn vendored() -> bool {
     std::env::var_os("OPENSSL_NO_VENDOR").is_none_or(|value| value == "0")
 }
 
-fn linux() -> bool {
-    Path::new("/proc/self").exists()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_must_install_something_is_told_what_and_how() {
+        let asked = request(&NEEDS.iter().collect::<Vec<_>>());
+        assert!(asked.contains("libssl-dev       the system's OpenSSL"), "{asked}");
+        assert!(asked.contains("sudo apt-get install build-essential make "), "{asked}");
+        assert!(asked.contains("sudo dnf install gcc make perl pkgconf-pkg-config openssl-devel iproute "), "{asked}");
+        assert!(asked.ends_with("brew install gcc make perl pkgconf openssl@3"), "{asked}");
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! All of them build with the same profile, features and flags, so that nothing is compiled twice.
 
-use crate::run::{Call, cargo};
+use crate::run::{Call, cargo, program, target};
 use crate::{house, machine, wasm};
 use anyhow::{Result, bail};
 use std::time::{Duration, Instant};
@@ -22,6 +22,9 @@ pub(crate) enum Outcome {
     /// It cannot run here; why, and what would let it.
     Skipped(String),
 }
+
+/// The tests that make network namespaces, as nextest's filtersets name them.
+const BETWEEN_HOSTS: &str = "(package(ayni-net) & test(/^namespaces::/)) | (package(ayni-cli) & binary(lan))";
 
 struct Step {
     name: &'static str,
@@ -48,14 +51,42 @@ fn steps() -> Vec<Step> {
             "no lint speaks",
             vec![cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])],
         ),
-        calls("test", "all tests", vec![cargo(&["nextest", "run", "--workspace"])]),
+        check("test", "all tests", tests),
         calls("doctest", "the examples in the documentation", vec![cargo(&["test", "--doc", "--workspace"])]),
         calls(
             "doc",
             "the documentation, without a broken link",
             vec![cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")],
         ),
-        check("wasm", "the pure crates compile for the browser", wasm::check),
+        check("wasm", "the pure crates are built for the browser", wasm::check),
+        calls("demo", "three devices, all of the real data", demo()),
+    ]
+}
+
+/// All tests; where nobody may make network namespaces, all but those that need some.
+fn tests() -> Result<Outcome> {
+    let mut call = cargo(&["nextest", "run", "--workspace"]);
+    let may = machine::may_make_hosts();
+    if !may {
+        call = call.arg("--filterset").arg(format!("not ({BETWEEN_HOSTS})"));
+    }
+    println!("$ {call}");
+    call.run()?;
+    if may {
+        return Ok(Outcome::Held);
+    }
+    Ok(Outcome::Skipped(
+        "the tests between hosts, which make network namespaces: Linux and root; all others hold".into(),
+    ))
+}
+
+/// The program as the tests have built it, so that it is not compiled again for other features.
+fn demo() -> Vec<Call> {
+    let program_path = target().join("debug").join(format!("ayni{}", std::env::consts::EXE_SUFFIX));
+    let stage = target().join("demo");
+    vec![
+        cargo(&["nextest", "run", "--workspace", "--no-run"]),
+        program(program_path.display().to_string(), &["demo", "--plain", "--dir"]).arg(stage.display().to_string()),
     ]
 }
 

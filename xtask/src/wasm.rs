@@ -1,6 +1,6 @@
-//! The pure crates compile for the browser (`wasm32-unknown-unknown`).
+//! The pure crates are built for the browser (`wasm32-unknown-unknown`), in a folder of their own.
 //!
-//! With a toolchain that has the target, that is one `cargo check`. Debian's rustc-web brings no library for it but
+//! With a toolchain that has the target, that is one `cargo build`. Debian's rustc-web brings no library for it but
 //! the library's source, from which cargo builds it.
 
 use crate::house::PURE;
@@ -11,18 +11,44 @@ use anyhow::Result;
 use std::path::Path;
 
 const TARGET: &str = "wasm32-unknown-unknown";
+/// Sets the profile so that this takes the least time.
+const PLAIN: &str = "profile.dev.package.'*'.opt-level=0";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/Cargo.lock";
 /// The oldest compiler that the workspace takes.
 const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
 
 const CLANG: [Need; 2] = [
-    Need { package: "clang-19", reason: "compiles zstd for the browser", found: || clang().is_some() },
-    Need { package: "llvm-19", reason: "llvm-ar, for what clang compiles", found: || archiver().is_some() },
+    Need {
+        debian: "clang-19",
+        fedora: "clang",
+        homebrew: "llvm",
+        reason: "compiles zstd for the browser",
+        found: || clang().is_some(),
+    },
+    Need {
+        debian: "llvm-19",
+        fedora: "llvm",
+        homebrew: "",
+        reason: "llvm-ar, for what clang compiles",
+        found: || archiver().is_some(),
+    },
 ];
 const DEBIAN_RUST: [Need; 2] = [
-    Need { package: "rustc-web", reason: "a compiler with the browser's target", found: recent_rustc },
-    Need { package: "rust-web-src", reason: "its library's source", found: || Path::new(DEBIAN_SOURCE).exists() },
+    Need {
+        debian: "rustc-web",
+        fedora: "rust-std-static-wasm32-unknown-unknown",
+        homebrew: "",
+        reason: "a compiler with the browser's target",
+        found: recent_rustc,
+    },
+    Need {
+        debian: "rust-web-src",
+        fedora: "",
+        homebrew: "",
+        reason: "its library's source",
+        found: || Path::new(DEBIAN_SOURCE).exists(),
+    },
 ];
 
 pub(crate) fn check() -> Result<Outcome> {
@@ -30,24 +56,28 @@ pub(crate) fn check() -> Result<Outcome> {
     if !own && !DEBIAN_RUST.iter().all(|need| (need.found)() || installable(need)) {
         return Ok(Outcome::Skipped(format!("no Rust for {TARGET} here: rustup target add {TARGET}")));
     }
-    if !CLANG.iter().all(|need| (need.found)() || installable(need)) {
-        return Ok(Outcome::Skipped("zstd wants clang and llvm-ar here: install clang and llvm".into()));
+    let wanted: Vec<&Need> = CLANG.iter().filter(|need| !(need.found)() && !installable(need)).collect();
+    if !wanted.is_empty() {
+        return Ok(Outcome::Skipped(machine::request(&wanted)));
     }
     machine::provide(&CLANG)?;
     if !own {
         machine::provide(&DEBIAN_RUST)?;
     }
-    let mut call = cargo(&["check", "--target", TARGET]);
-    for name in PURE {
-        call = call.arg("--package").arg(*name);
-    }
-    let call = with_clang(if own { call } else { with_debian_rust(call) });
+    let call = with_clang(if own { build() } else { with_debian_rust(build()) });
     println!("$ {call}");
     call.run().map(|()| Outcome::Held)
 }
 
+/// Code is really generated, C as well as Rust, yet not optimised: nobody runs it.
+fn build() -> Call {
+    let call = cargo(&["build", "--target", TARGET, "--config", PLAIN])
+        .env("CARGO_TARGET_DIR", target().join("wasm").display().to_string());
+    PURE.iter().fold(call, |call, name| call.arg("--package").arg(*name))
+}
+
 fn installable(need: &Need) -> bool {
-    machine::can_install() && machine::apt_has(need.package)
+    machine::can_install() && machine::apt_has(need.debian)
 }
 
 /// Whether the toolchain in use has the target's library.
@@ -68,13 +98,10 @@ fn at_least(line: &str, oldest: &str) -> bool {
     line.split_whitespace().nth(1).is_some_and(|version| numbers(version) >= numbers(oldest))
 }
 
-/// Debian's compiler, in a folder of its own: its library is built from source, which only nightly compilers allow
-/// unless told that they are trusted.
+/// Debian's compiler: its library is built from source, which only nightly compilers allow unless told that they are
+/// trusted.
 fn with_debian_rust(call: Call) -> Call {
-    call.arg("-Zbuild-std=std,panic_abort")
-        .env("RUSTC", DEBIAN_RUSTC)
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_TARGET_DIR", target().join("debian").display().to_string())
+    call.arg("-Zbuild-std=std,panic_abort").env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1")
 }
 
 fn with_clang(call: Call) -> Call {
@@ -83,11 +110,15 @@ fn with_clang(call: Call) -> Call {
 }
 
 fn clang() -> Option<&'static str> {
-    ["clang", "clang-19"].into_iter().find(|name| machine::on_path(name))
+    let knows_the_browser = |name: &&str| {
+        machine::on_path(name) && program(*name, &["--print-targets"]).read().is_ok_and(|list| list.contains("wasm32"))
+    };
+    // Apple's knows it not; Homebrew's stands in a folder that is not on everyone's PATH.
+    ["clang", "clang-19", "/opt/homebrew/opt/llvm/bin/clang"].into_iter().find(knows_the_browser)
 }
 
 fn archiver() -> Option<&'static str> {
-    ["llvm-ar", "llvm-ar-19"].into_iter().find(|name| machine::on_path(name))
+    ["llvm-ar", "llvm-ar-19", "/opt/homebrew/opt/llvm/bin/llvm-ar"].into_iter().find(|name| machine::on_path(name))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! same over QUIC, a WebRTC data channel, a WebSocket or a pipe in a test. What is in the entries is opaque here.
 //!
 //! `docs/sync.md` describes every message byte by byte.
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 pub mod action;
 pub mod close;

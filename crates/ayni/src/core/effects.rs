@@ -44,13 +44,14 @@ impl<'a> Arriving<'a> {
         }
     }
 
-    /// Of entries that were in the store: where damage took what follows, what is here of a commit stands for it.
-    pub(crate) fn stored(entries: &'a [Entry]) -> Vec<Self> {
+    /// Of whole commits that were in the store, up to a position: where damage took what follows, what is here of a
+    /// commit stands for it.
+    pub(crate) fn stored(entries: &'a [Entry], to: u64) -> Vec<Self> {
         let mut arriving: Vec<Self> = entries.iter().map(|entry| Self::new(entry, None)).collect();
-        let mut next = None;
+        let mut next = to;
         for entry in arriving.iter_mut().rev() {
-            entry.ends |= next.is_some_and(|next| next != entry.position + 1);
-            next = Some(entry.position);
+            entry.ends |= next != entry.position + 1;
+            next = entry.position;
         }
         arriving
     }
