@@ -19,6 +19,8 @@ pub(crate) struct Source<'a> {
     key: &'a DatabaseKey,
     options: &'a Options,
     connection: Connection,
+    /// Whether anything could not be read, be it found elsewhere or not.
+    pub(crate) met_damage: bool,
 }
 
 impl<'a> Source<'a> {
@@ -29,7 +31,7 @@ impl<'a> Source<'a> {
         };
         let connection = schema::connect(&file, key, options, Purpose::Inspect).map_err(unreadable)?;
         schema::check_version(&connection, &file)?;
-        Ok(Self { file, key, options, connection })
+        Ok(Self { file, key, options, connection, met_damage: false })
     }
 
     /// Makes sure that nobody else has the file open, and that all of the database is in it.
@@ -51,6 +53,7 @@ impl<'a> Source<'a> {
             StoreError::Damaged | StoreError::Io(_) | StoreError::Sql(_) => {}
             error => return Err(error),
         }
+        self.met_damage = true;
         self.connection = self.connect()?;
         Ok(())
     }
@@ -231,11 +234,27 @@ fn is_readable(source: &mut Source<'_>, key: EntryKey) -> Result<bool, StoreErro
     }
 }
 
+/// Tables of which more can be damaged than reading their rows shows: views, which are not read, copies, and indexes. Without
+/// them nothing is lost, but nothing could be written any more.
+const UNREAD: [&str; 12] = [
+    "settings",
+    "documents",
+    "index_keys",
+    "views",
+    "settings_copy",
+    "projects_copy",
+    "logs_copy",
+    "projects",
+    "logs",
+    "branches",
+    "collections",
+    "indexes",
+];
+
 /// Whether all documents and indexes can be read, and hang together.
 pub(crate) fn views_are_sound(source: &mut Source<'_>) -> Result<bool, StoreError> {
     let mut sound = true;
-    // What is kept twice loses nothing with its copy, but nothing could be written any more.
-    for table in ["documents", "index_keys", "views", "settings_copy", "projects_copy", "logs_copy"] {
+    for table in UNREAD {
         let mut problems = Vec::new();
         let checked = read_all(&source.connection, &format!("PRAGMA integrity_check({table})"), |row| {
             problems.push(row.get::<_, String>(0)?);

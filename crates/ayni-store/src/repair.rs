@@ -207,7 +207,9 @@ fn salvage(source: &mut Source<'_>, target: Option<&Connection>) -> Result<Repor
             report.lost.push(Loss::Entries { log: *log, positions: gap.clone() });
         }
     }
-    if !views_are_sound(source)? {
+    let sound = views_are_sound(source)?;
+    // What was damaged and found again elsewhere is no loss, and yet the file cannot be left as it is.
+    if !sound || (source.met_damage && report.lost.is_empty()) {
         report.lost.push(Loss::Views);
     }
     if let Some(target) = target {

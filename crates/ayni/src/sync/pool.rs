@@ -343,9 +343,10 @@ fn store(inner: &Inner, project: ProjectId, batch: Vec<(u64, Arrived)>) {
             tracing::warn!(%error, "could not store what another device sent");
             for (number, arrived) in batch {
                 let Some(link) = inner.pool.get(number) else { continue };
-                link.note(project, error.to_string());
                 link.with(|session| session.refused(arrived.token, Refusal::Unwanted));
                 link.end(CloseCode::Storage, "this device cannot store what it is sent");
+                // Last, so that nothing that the conversation still does takes it back.
+                link.note(project, error.to_string());
             }
         }
     }
