@@ -105,7 +105,7 @@ impl Failure {
 fn split(text: &str) -> Option<(&str, &str)> {
     let outside = |at: &usize| text.get(..*at).is_some_and(|before| before.matches(['`', '"']).count() % 2 == 0);
     let colon = text.match_indices(": ").map(|(at, _)| at).filter(outside).last();
-    let at = text.match_indices("; ").map(|(at, _)| at).filter(outside).next().or(colon)?;
+    let at = text.match_indices("; ").map(|(at, _)| at).find(outside).or(colon)?;
     Some((text.get(..at)?, text.get(at + 2..)?))
 }
 

@@ -190,7 +190,7 @@ fn spoil(kind: usize, at: usize) -> Arc<support::Way> {
             // A bit turned over.
             0 => bytes[here] ^= 1 << (at % 8),
             // Bytes lost.
-            1 => drop(bytes.drain(here..(here + 9).min(bytes.len() - here.min(0)).min(bytes.len()))),
+            1 => drop(bytes.drain(here..(here + 9).min(bytes.len()))),
             // Bytes twice.
             2 => {
                 let twice = bytes[here..].to_vec();

@@ -226,7 +226,7 @@ fn check(source: &mut Source, options: &ReadOptions, report: &mut Report) -> Res
     }
     let bar = progress::bar(source.length);
     let done = source.done.clone();
-    let records = read(source.reader()?, options).map_err(|error| Failure::told(error))?;
+    let records = read(source.reader()?, options).map_err(Failure::told)?;
     for (at, record) in records.enumerate() {
         if let Err(error) = record {
             bar.suspend(|| report.add(&error));

@@ -444,6 +444,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "ranges of positions are compared, not positions")]
     fn what_is_judged_otherwise_is_found() {
         let differ = |one: &[std::ops::Range<u64>], other: &[std::ops::Range<u64>]| difference(one, other, 10);
         assert_eq!(differ(&[0..10], &[0..10]), []);
