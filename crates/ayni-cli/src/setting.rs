@@ -23,6 +23,10 @@ pub(crate) struct Setting {
     pub(crate) json: bool,
 }
 
+/// The file in a database folder that names the folder of its key file, relative to itself: for databases that are kept
+/// together with their keys, such as the demo's.
+pub(crate) const KEYS_FOLDER: &str = "keys-folder";
+
 /// The label under which the current project's id is kept in the database.
 const CURRENT: &str = "current project";
 
@@ -35,8 +39,17 @@ impl Setting {
         })
     }
 
+    /// The folder that was named on the command line, not by `AYNI_DIR`.
+    pub(crate) fn named_folder(&self) -> Option<&Path> {
+        self.dir.as_deref().filter(|dir| env::var_os("AYNI_DIR").as_deref() != Some(dir.as_os_str()))
+    }
+
     /// The folder for key files, outside the database's own.
     pub(crate) fn keys(&self) -> Result<PathBuf, Failure> {
+        let folder = self.folder()?;
+        if let Ok(named) = std::fs::read_to_string(folder.join(KEYS_FOLDER)) {
+            return Ok(folder.join(named.trim()));
+        }
         let given = env::var_os("AYNI_KEYS").filter(|given| !given.is_empty()).map(PathBuf::from);
         given.or_else(|| Some(config_folder()?.join("ayni").join("keys"))).ok_or_else(|| {
             Failure::usage("it is not known where this user's configuration belongs", "name a folder with AYNI_KEYS")

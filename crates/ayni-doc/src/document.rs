@@ -106,20 +106,13 @@ impl Document {
         out.into_vec()
     }
 
-    /// The heads as bytes.
-    pub fn encode_heads(&self) -> Vec<u8> {
-        let mut out = Writer::with_capacity(9);
-        for EntryKey(key) in &self.heads {
-            out.signed(*key);
-        }
-        out.into_vec()
-    }
-
-    /// Reads what [`Document::encode`] and [`Document::encode_heads`] wrote.
+    /// Reads what [`Document::encode`] wrote, with the heads as the store names them, in any order.
     ///
     /// # Errors
     /// If the bytes are damaged; [`DecodeError::Version`] for a body of another version, which is merged anew from the log.
-    pub fn decode(body: &[u8], heads: &[u8]) -> Result<Self, DecodeError> {
+    pub fn decode(body: &[u8], mut heads: Vec<EntryKey>) -> Result<Self, DecodeError> {
+        heads.sort_unstable();
+        heads.dedup();
         let mut input = Reader::new(body);
         let flags = read_lead(&mut input)?;
         let children = Node::decode_children(&mut input, DEPTH)?;
@@ -129,17 +122,7 @@ impl Document {
         if contested != root.is_contested() {
             return Err(DecodeError::NotCanonical("flags of a document"));
         }
-        Ok(Self { heads: decode_heads(heads)?, present: flags & PRESENT != 0, contested, root })
-    }
-
-    /// Reads what [`Document::encode`] wrote, with the heads as the store names them, in any order.
-    ///
-    /// # Errors
-    /// As [`Document::decode`].
-    pub fn from_parts(body: &[u8], mut heads: Vec<EntryKey>) -> Result<Self, DecodeError> {
-        heads.sort_unstable();
-        heads.dedup();
-        Ok(Self { heads, ..Self::decode(body, &[])? })
+        Ok(Self { heads, present: flags & PRESENT != 0, contested, root })
     }
 
     fn are_heads(&self, parents: &[EntryKey]) -> bool {
@@ -164,18 +147,6 @@ pub(crate) fn read_lead(input: &mut Reader<'_>) -> Result<u8, DecodeError> {
         return Err(DecodeError::Invalid("document body"));
     }
     Ok(flags)
-}
-
-fn decode_heads(bytes: &[u8]) -> Result<Vec<EntryKey>, DecodeError> {
-    let mut input = Reader::new(bytes);
-    let mut heads = Vec::with_capacity(1);
-    while !input.is_empty() {
-        heads.push(EntryKey(input.signed()?));
-    }
-    if !heads.is_sorted_by(|a, b| a < b) {
-        return Err(DecodeError::NotCanonical("order of heads"));
-    }
-    Ok(heads)
 }
 
 /// Operations that have seen everything that stands in the tree: they replace all that they overlap, save what they add to.

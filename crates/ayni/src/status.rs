@@ -133,11 +133,13 @@ fn measure(store: &Snapshot<'_>, branches: &[Branch], receipt: &Receipt) -> Resu
         }
         behind += (branch.length - acknowledged).min(own_entries(branch));
     }
+    // What damage took it does not have, whatever lengths it names.
+    let lacked = receipt.lacked.iter().fold(0_u64, |sum, lacked| sum.saturating_add(lacked.count));
     let ahead =
         |head: &ayni_sync::receipt::Head| head.length.saturating_sub(lengths.get(&head.log).copied().unwrap_or(0));
     Ok(ReceiptStatus {
         time: receipt.time,
-        entries_behind: behind,
+        entries_behind: behind.saturating_add(lacked),
         entries_ahead: receipt.heads.iter().map(ahead).sum(),
         keeps_everything: counts_as_backup(receipt),
     })

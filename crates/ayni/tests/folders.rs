@@ -85,12 +85,20 @@ fn a_folder_restored_from_yesterdays_copy_is_noticed_and_goes_on() {
     }
     std::fs::remove_dir_all(folder.path().join("db")).unwrap();
     copy_folder(&yesterday.path().join("db"), &folder.path().join("db"));
+    clock.set_ahead(-1_000_000_000_000);
     let restored = Database::open(&folder.path().join("db"), options(folder.path(), &clock)).unwrap();
     assert_eq!(restored.continuity(), Continuity::Restored);
     let one = restored.projects().unwrap().remove(0);
     create(&one, number(4));
     meet(&restored, &b.database);
     assert!(same(&[&one, &b.project()]));
+    {
+        // Its clock stands before the restore; what it had acknowledged before says nothing of what it has now.
+        let _pipe = Pipe::new(&restored, &b.database);
+        eventually("a receipt of the new incarnation", || {
+            b.project().status().unwrap().devices[0].receipt.is_some_and(|receipt| receipt.time < 1_000_000_000_000)
+        });
+    }
     // What was written and met nobody before the restore is gone with the folder; all else is there.
     assert_eq!(one.collection("places").len().unwrap(), 3);
     drop((one, restored));

@@ -183,3 +183,17 @@ fn a_goodbye_comes_after_both_have_the_others_receipt() {
         assert_eq!(status.safe_with().count(), 1, "{status:?}");
     }
 }
+
+#[test]
+fn after_a_ticket_was_declined_another_one_works_on_the_same_connection() {
+    let a = Device::new("founder");
+    let (project, _) = a.database.create_project("Mapa").unwrap();
+    let expired = project.invite(&Invitation { expires: Some(1), ..Invitation::default() }).unwrap();
+    let b = Device::new("newcomer");
+    let joined = b.database.join(&expired).unwrap();
+    let _pipe = Pipe::new(&a.database, &b.database);
+    let said = || b.database.pool().peers()[0].projects.first().and_then(|project| project.said.clone());
+    eventually("a decline", || said().is_some_and(|said| said.contains("expired")));
+    b.database.join(&project.invite(&Invitation::default()).unwrap()).unwrap();
+    eventually("being let in", || joined.standing().unwrap() == Standing::Member(Role::Member));
+}

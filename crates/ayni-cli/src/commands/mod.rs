@@ -26,6 +26,7 @@ use std::sync::OnceLock;
 
 use clap::{Parser, Subcommand};
 
+use crate::demo;
 use crate::failure::Outcome;
 use crate::setting::Setting;
 
@@ -71,6 +72,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Arguments),
+    #[command(hide = true)]
+    DemoDevice(demo::DeviceArguments),
     Init(init::Arguments),
     Project(project::Arguments),
     Invite(invite::Arguments),
@@ -115,6 +119,8 @@ fn dispatch(cli: Cli) -> Outcome {
     let setting = &cli.setting;
     match cli.command {
         None => overview::run(setting),
+        Some(Command::Demo(arguments)) => demo::run(setting, &arguments),
+        Some(Command::DemoDevice(arguments)) => demo::run_device(&arguments),
         Some(Command::Init(arguments)) => init::run(setting, arguments),
         Some(Command::Project(arguments)) => project::run(setting, arguments),
         Some(Command::Invite(arguments)) => invite::run(setting, arguments),

@@ -1,6 +1,6 @@
 //! `ayni repair`: saves what damage left, and makes the views again from the log.
 
-use ayni::Database;
+use ayni::{Database, Loss};
 use serde_json::json;
 
 use crate::failure::{Answer, Outcome};
@@ -10,7 +10,7 @@ use crate::terminal::{out, progress, say, words};
 /// Save what damage left of the database, and rebuild documents and indexes from the log
 #[derive(clap::Args)]
 #[command(after_help = "\
-A damaged file is kept beside the repaired one. What was lost is named; it comes back by sync from devices that have it. \
+A damaged file is kept beside the repaired one. What was lost is named, and all else stays. Other devices that have it keep it. \
 The exit code is 1 if something was lost. It can be cut off at any time.
 
 Examples:
@@ -21,9 +21,10 @@ pub(crate) struct Arguments {}
 pub(crate) fn run(setting: &Setting, _: Arguments) -> Outcome {
     let (folder, options) = (setting.folder()?, setting.options()?);
     let report = Database::salvage(&folder, &options)?;
-    for loss in &report.lost {
-        say::warning(format_args!("damaged: {loss}"));
+    for damage in &report.lost {
+        say::warning(format_args!("damaged: {damage}"));
     }
+    let lost = report.lost.iter().any(|damage| !matches!(damage, Loss::Start | Loss::Views));
     if let Some(kept) = &report.kept {
         say::note(format_args!("The damaged file is kept as {}.", kept.display()));
     }
@@ -37,8 +38,8 @@ pub(crate) fn run(setting: &Setting, _: Arguments) -> Outcome {
     bar.finish_and_clear();
     let rebuilt = rebuilt?;
     if setting.json {
-        let lost: Vec<String> = report.lost.iter().map(ToString::to_string).collect();
-        out::json(&json!({ "entries": rebuilt.done, "damaged": lost, "kept": report.kept }))?;
+        let damaged: Vec<String> = report.lost.iter().map(ToString::to_string).collect();
+        out::json(&json!({ "entries": rebuilt.done, "damaged": damaged, "lost": lost, "kept": report.kept }))?;
     } else {
         let entries = words::counted(rebuilt.done, "entry");
         match report.lost.is_empty() {
@@ -48,5 +49,5 @@ pub(crate) fn run(setting: &Setting, _: Arguments) -> Outcome {
             }
         }
     }
-    Ok(Answer::from(report.lost.is_empty()))
+    Ok(Answer::from(!lost))
 }

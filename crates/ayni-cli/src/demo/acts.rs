@@ -64,7 +64,8 @@ impl Play<'_> {
 
     /// The others join and fetch everything.
     fn join(&mut self) -> Result<(), Failure> {
-        self.screen.act(2, "Ben and Chaska join with tickets that carry no address, and find the others by themselves")?;
+        self.screen
+            .act(2, "Ben and Chaska join with tickets that carry no address, and find the others by themselves")?;
         let Done {} = self.actors[ANA].ask(&Order::Online)?;
         for at in [BEN, CHASKA] {
             let Invited { ticket } = self.actors[ANA].ask(&Order::Invite)?;
@@ -189,7 +190,10 @@ impl Play<'_> {
         let population = number(at(AREQUIPA.number), POPULATION);
         self.screen.line(
             AREQUIPA.name,
-            format_args!("population {}: Ben had seen Chaska's edit, so the clock of 2031 does not matter", shown(population)),
+            format_args!(
+                "population {}: Ben had seen Chaska's edit, so the clock of 2031 does not matter",
+                shown(population)
+            ),
         )?;
         self.check(population == Some(story::AREQUIPA_POPULATION), "Arequipa does not show what Ben wrote");
         let altitude = number(at(JULIACA.number), ALTITUDE);
@@ -207,16 +211,21 @@ impl Play<'_> {
     fn conflict(&mut self, conflicts: &[Disputed]) -> Result<(), Failure> {
         for disputed in conflicts {
             let what = format!("{} of {}", disputed.field, disputed.place);
-            self.screen.line("conflict", format_args!("{} was written by two who could not know:", Screen::strong(what)))?;
+            self.screen
+                .line("conflict", format_args!("{} was written by two who could not know:", Screen::strong(what)))?;
             for (at, claim) in disputed.values.iter().enumerate() {
                 let role = if at == 0 { "shown" } else { "kept until someone settles it" };
                 let (value, author, time) = (claim.value.as_i64(), &claim.author, time_of_day(claim.time));
-                self.screen.line("", format_args!("  {}  {author}, {time}  {role}", shown(value)))?;
+                self.screen.line("", format_args!("{}  {author} at {time}, {role}", shown(value)))?;
             }
         }
         let one = matches!(conflicts, [only] if only.place == PUNO.name && only.field == POPULATION);
-        self.check(one, format_args!("there are {} conflicts, not exactly the one of Puno's population", conflicts.len()));
-        let mut values: Vec<_> = conflicts.iter().flat_map(|one| &one.values).map(|claim| claim.value.as_i64()).collect();
+        self.check(
+            one,
+            format_args!("there are {} conflicts, not exactly the one of Puno's population", conflicts.len()),
+        );
+        let mut values: Vec<_> =
+            conflicts.iter().flat_map(|one| &one.values).map(|claim| claim.value.as_i64()).collect();
         values.sort_unstable();
         self.check(values == story::PUNO_POPULATIONS.map(Some), "the conflict has not the values that were written");
         Ok(())
@@ -239,7 +248,12 @@ impl Play<'_> {
         let questions = [
             ("country=PE", None, None, "an index answers"),
             ("population>=5000000", Some("population:desc"), None, "an index answers, in its order"),
-            ("country=PE population>=100000", Some("population:desc"), Some(3), "an index answers, three are asked for"),
+            (
+                "country=PE population>=100000",
+                Some("population:desc"),
+                Some(3),
+                "an index answers, three are asked for",
+            ),
             ("name=Cusco", None, None, "every place is looked at"),
         ];
         for (selector, sort, limit, how) in questions {
@@ -255,7 +269,8 @@ impl Play<'_> {
             }
             let places = words::counted(answered.documents.len() as u64, "place");
             let time = Screen::strong(micros(answered.micros));
-            self.screen.line("query", format_args!("{question}\n{:15} {places} in {time}: {how}", ""))?;
+            self.screen.line("query", question)?;
+            self.screen.line("", format_args!("{places} in {time}: {how}"))?;
             self.check(!answered.documents.is_empty(), format_args!("nothing answers to {selector}"));
             self.check(
                 answered.documents == with_ana.documents,
@@ -271,7 +286,9 @@ impl Play<'_> {
             let Done {} = actor.ask(&Order::Offline)?;
             actor.leave()?;
         }
-        self.screen.line("wire", format_args!("{:.0} bytes for each place, both ways, when Ben fetched them", self.wire))?;
+        self.screen.act(6, "What it took")?;
+        self.screen
+            .line("wire", format_args!("{:.0} bytes for each place, both ways, when Ben fetched them", self.wire))?;
         let mut sizes = Vec::new();
         for name in DEVICES {
             let size = self.stage.size(name)?;

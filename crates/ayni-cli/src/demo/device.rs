@@ -83,6 +83,8 @@ pub(super) struct Device {
     project: Option<Project>,
     runtime: Runtime,
     network: Option<Network>,
+    /// When it went on the network.
+    online: Instant,
 }
 
 impl Device {
@@ -95,6 +97,7 @@ impl Device {
             project: None,
             runtime: Runtime::new()?,
             network: None,
+            online: Instant::now(),
         })
     }
 
@@ -138,6 +141,7 @@ impl Device {
 
     fn online(&mut self) -> Result<Done> {
         let database = self.database()?.clone();
+        self.online = Instant::now();
         let network = self.runtime.block_on(Network::serve(&database, |config| config.discovery = true))?;
         self.network = Some(network);
         Ok(Done {})
@@ -165,6 +169,11 @@ impl Device {
 
     pub(super) fn project(&self) -> Result<&Project> {
         self.project.as_ref().context("this device is in no project yet")
+    }
+
+    /// Since when it is on the network.
+    pub(super) fn online_since(&self) -> Instant {
+        self.online
     }
 
     pub(super) fn network(&self) -> Result<&Network> {
@@ -230,7 +239,7 @@ fn do_edit(tx: &mut Transaction<'_, '_>, edit: &Edit, read: Option<&Document>) -
                 ("name".into(), Value::from(name.as_str())),
                 ("country".into(), Value::from("PE")),
                 ("population".into(), Value::Int(*population)),
-                ("location".into(), Value::Geometry(location)),
+                ("location".into(), Value::Geometry(Box::new(location))),
             ]);
             tx.create(PLACES, fields).map(|_| ())
         }

@@ -19,12 +19,13 @@ impl Stage {
     /// An empty folder for the demo. An earlier one is cleared away, but only if the demo made it.
     pub(super) fn clear(path: &Path) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::file(path, &error);
-        match fs::read_dir(path) {
+        let is_empty = fs::read_dir(path).map(|mut inside| inside.next().is_none());
+        match is_empty {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
-            Ok(mut inside) if inside.next().is_none() => {}
-            Ok(_) if path.join(MARK).is_file() => fs::remove_dir_all(path).map_err(failed)?,
-            Ok(_) => {
+            Ok(true) => {}
+            Ok(false) if path.join(MARK).is_file() => fs::remove_dir_all(path).map_err(failed)?,
+            Ok(false) => {
                 return Err(Failure::new(
                     format_args!("{} has files in it that the demo did not make", path.display()),
                     "name another folder with --dir",

@@ -48,14 +48,14 @@ impl Screen {
         Ok(out::line(format_args!("    {} {what}", style(label).cyan()))?)
     }
 
-    /// A line without an end of its own colour: less important than the others.
+    /// A line that is less important than the others.
     pub(super) fn aside(&self, label: &str, what: impl Display) -> Result<(), Failure> {
         self.line(label, style(what).dim())
     }
 
     /// A bar for something that takes long.
     pub(super) fn bar(&self, label: &'static str, unit: &'static str) -> Bar {
-        let bar = (!self.plain).then(|| progress::bar(None));
+        let bar = (!self.plain).then(|| progress::labelled(label, None));
         Bar { bar, label, unit, began: Instant::now(), sized: false }
     }
 
@@ -96,7 +96,7 @@ impl Bar {
     /// What is waited for before anything can be counted.
     pub(super) fn waiting(&self, what: impl Display) {
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("{}  {what}", self.label));
+            bar.set_message(what.to_string());
         }
     }
 
@@ -107,11 +107,11 @@ impl Bar {
             self.sized = true;
             self.began = Instant::now();
             bar.finish_and_clear();
-            *bar = progress::bar(Some(progress.total));
+            *bar = progress::labelled(self.label, Some(progress.total));
         }
         bar.set_length(progress.total);
         bar.set_position(progress.done);
-        bar.set_message(format!("{}  {}", self.label, amount(progress, self.unit, self.began.elapsed())));
+        bar.set_message(amount(progress, self.unit, self.began.elapsed()));
     }
 
     /// It is done: the bar goes.

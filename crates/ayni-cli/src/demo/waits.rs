@@ -20,7 +20,6 @@ impl Device {
     pub(super) fn fetch(&self, places: u64) -> Result<Fetched> {
         let project = self.project()?;
         let before = self.traffic()?;
-        let began = Instant::now();
         let mut found = None;
         let mut from = 0;
         let mut told = Progress { done: 0, total: 0, bytes: 0 };
@@ -46,7 +45,7 @@ impl Device {
         let after = self.traffic()?;
         Ok(Fetched {
             entries: project.status()?.entries,
-            found: u64::try_from((found - began).as_millis()).unwrap_or(u64::MAX),
+            found: u64::try_from((found - self.online_since()).as_millis()).unwrap_or(u64::MAX),
             millis: millis_since(found),
             received: after.0.saturating_sub(before.0),
             sent: after.1.saturating_sub(before.1),
@@ -116,20 +115,23 @@ impl Device {
         self.database().is_ok_and(|database| database.pool().peers().iter().any(|peer| !peer.projects.is_empty()))
     }
 
-    /// Entries and bytes received from all other devices, whether all of them are level, and how many sent something.
+    /// How far the conversation is that has most to bring (others bring some of the same), whether all of them are level,
+    /// and how many sent something.
     fn progress(&self, project: &Project) -> Result<(Progress, bool, usize)> {
-        let mut sum = Progress { done: 0, total: 0, bytes: 0 };
+        let mut most = Progress { done: 0, total: 0, bytes: 0 };
         let (mut level, mut senders) = (true, 0);
         for peer in self.database()?.pool().peers() {
             for shared in peer.projects.iter().filter(|shared| shared.project == project.id()) {
-                sum.done += shared.progress.received.entries;
-                sum.bytes += shared.progress.received.bytes;
-                sum.total += shared.progress.received.entries + shared.progress.to_receive.entries;
+                let (received, lacking) = (shared.progress.received, shared.progress.to_receive);
+                let total = received.entries + lacking.entries;
+                if total > most.total || (total == most.total && received.entries > most.done) {
+                    most = Progress { done: received.entries, total, bytes: received.bytes };
+                }
                 level &= shared.level;
                 senders += usize::from(shared.progress.received.entries > 0);
             }
         }
-        Ok((sum, level, senders))
+        Ok((most, level, senders))
     }
 
     /// UDP payload received from and sent to all who are connected, in bytes.

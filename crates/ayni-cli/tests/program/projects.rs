@@ -128,6 +128,28 @@ fn a_reader_that_leaves_early_is_no_error() {
 }
 
 #[test]
+fn damage_is_named_and_everything_else_is_saved() {
+    use std::io::{Seek, SeekFrom, Write};
+    const PAGE: u64 = 4096;
+    let device = Device::with_project("Ana");
+    let records: String = (0..3_000).map(|number| format!("{{\"number\":{number},\"name\":\"Cusco\"}}\n")).collect();
+    let file = device.file("numbers.jsonl", &records);
+    device.ok(&["import", &file, "-c", "numbers", "--id", "number"]);
+    let mut database = std::fs::File::options().write(true).open(device.folder().join("ayni.db")).unwrap();
+    let pages = database.metadata().unwrap().len() / PAGE;
+    database.seek(SeekFrom::Start(pages / 2 * PAGE)).unwrap();
+    database.write_all(&[0x5a; 2 * PAGE as usize]).unwrap();
+    drop(database);
+    let report = device.json(&["repair"]);
+    assert!(!report["damaged"].as_array().unwrap().is_empty(), "{report}");
+    assert!(std::path::Path::new(report["kept"].as_str().unwrap()).exists());
+    let left: u64 = device.ok(&["query", "numbers", "--count"]).trim().parse().unwrap();
+    assert!((2_800..=3_000).contains(&left), "{left}");
+    device.ok(&["put", "numbers", "number=3001"]);
+    assert_eq!(device.run(&["repair"]).code, 0, "it is sound now");
+}
+
+#[test]
 fn views_are_made_again_from_the_log() {
     let device = Device::with_project("Ana");
     for name in ["Cusco", "Puno", "Lima"] {

@@ -143,3 +143,17 @@ fn a_folder_restored_from_yesterday_is_noticed_and_everything_of_both_days_count
         assert_eq!(ana.run(&["get", "places", "--key", key]).code, 0, "{key}");
     }
 }
+
+#[test]
+fn a_coordinator_admits_one_device_after_another_however_often_it_is_opened() {
+    let (ana, ben) = two();
+    for name in ["Carla", "Dora", "Eva"] {
+        let ticket = ana.json(&["invite"])["ticket"].as_str().unwrap().to_owned();
+        let new = Device::new(name);
+        new.ok(&["join", &ticket]);
+        meet(&ana, &new);
+        assert_eq!(new.digest(), ana.digest());
+    }
+    meet(&ana, &ben);
+    assert_eq!(ben.json(&["status"])["devices"].as_array().unwrap().len(), 4);
+}

@@ -1,10 +1,14 @@
 //! What a log being written anchors: which entries of other branches it has seen, under which numbers.
 
 use ayni_log::header::{Anchor, Declaration};
-use ayni_log::ids::{Hash, LogId};
+use ayni_log::ids::{DeviceId, Hash, LogId};
 use ayni_store::{BranchRow, Snapshot, StoreError};
 
 use crate::core::branches::{Branches, Seen};
+
+/// Control heads that one header anchors at most: with as many parents as an entry can have, it stays within the limit of
+/// declarations.
+const HEADS: usize = 128;
 
 /// The anchors of a log, and the declarations that its next header is to carry.
 pub(crate) struct Anchors<'a> {
@@ -50,11 +54,22 @@ impl<'a> Anchors<'a> {
         number
     }
 
-    /// Anchors these control entries, as far as they were not seen before.
-    pub(crate) fn see_heads(&mut self, store: &Snapshot<'_>, heads: &[(LogId, u64, Hash)]) -> Result<(), StoreError> {
-        for (log, position, hash) in heads {
-            if let Some(holder) = self.branches.find(store, *log, *position, *hash)? {
-                self.see(Seen { log: *log, position: *position, hash: *hash, holder });
+    /// Anchors these control entries, as far as they were not seen before. Where they are more than a header should name, this
+    /// device's own come first (they have seen its admission) and the rest is left to the next entries.
+    pub(crate) fn see_heads(
+        &mut self,
+        store: &Snapshot<'_>,
+        device: DeviceId,
+        heads: &[(LogId, u64, Hash)],
+    ) -> Result<(), StoreError> {
+        let is_own = |log: &LogId| self.branches.of_log(*log).any(|branch| branch.tip.name().device == device);
+        let (own, others): (Vec<_>, Vec<_>) = heads.iter().copied().partition(|(log, ..)| is_own(log));
+        for (log, position, hash) in own.into_iter().chain(others) {
+            if self.declarations.len() >= HEADS {
+                break;
+            }
+            if let Some(holder) = self.branches.find(store, log, position, hash)? {
+                self.see(Seen { log, position, hash, holder });
             }
         }
         Ok(())

@@ -206,7 +206,8 @@ impl Branches {
                 true => Some(branch.tip.hash()),
                 false => store.hash_at(branch.row, position)?,
             };
-            if there == Some(hash) {
+            // Of an entry that damage took nothing but its place is known.
+            if there.is_none_or(|there| there == hash) {
                 return Ok(Some(self.holder(branch.row, position)));
             }
         }

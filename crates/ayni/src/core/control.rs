@@ -86,7 +86,7 @@ impl Author<'_> {
         let mut anchors = Anchors::new(&state.branches, &branch.seen);
         let mut heads = state.view.heads();
         heads.retain(|(log, ..)| *log != before.id());
-        anchors.see_heads(tx, &heads)?;
+        anchors.see_heads(tx, before.name().device, &heads)?;
         let time = self.environment.now();
         let mut declarations = std::mem::take(&mut anchors.declarations);
         let seen = anchors.into_seen();

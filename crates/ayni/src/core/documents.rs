@@ -99,7 +99,7 @@ impl Documents {
 /// The document that the store keeps as body and heads.
 pub(crate) fn read(body: &[u8], heads: &[i64]) -> Result<Document, Error> {
     let heads = heads.iter().copied().map(ayni_doc::EntryKey).collect();
-    Document::from_parts(body, heads).map_err(|_| Error::Damaged("a document"))
+    Document::decode(body, heads).map_err(|_| Error::Damaged("a document"))
 }
 
 /// The keys under which a document stands in the indexes of its collection; none once it is deleted.

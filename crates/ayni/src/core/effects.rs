@@ -28,6 +28,8 @@ pub(crate) struct Arriving<'a> {
     /// What it does, where that is known already: this device has just written it. It is taken once; who asks again
     /// opens the payload.
     change: Cell<Option<Change>>,
+    /// Whether it is the last of its commit that is here: damage may have taken the rest.
+    ends: bool,
 }
 
 impl<'a> Arriving<'a> {
@@ -38,7 +40,20 @@ impl<'a> Arriving<'a> {
             header: Cow::Borrowed(&entry.header),
             payload: entry.payload.as_deref().map(Cow::Borrowed),
             change: Cell::new(change),
+            ends: entry.header.ends_commit,
         }
+    }
+
+    /// Of whole commits that were in the store, up to a position: where damage took what follows, what is here of a
+    /// commit stands for it.
+    pub(crate) fn stored(entries: &'a [Entry], to: u64) -> Vec<Self> {
+        let mut arriving: Vec<Self> = entries.iter().map(|entry| Self::new(entry, None)).collect();
+        let mut next = to;
+        for entry in arriving.iter_mut().rev() {
+            entry.ends |= next != entry.position + 1;
+            next = entry.position;
+        }
+        arriving
     }
 }
 
@@ -74,17 +89,16 @@ impl<'a> Run<'a> {
     /// The next whole commit.
     fn next_commit(&self) -> Option<&'a [Arriving<'a>]> {
         let rest = self.entries.get(self.documents.len()..)?;
-        let end = rest.iter().position(|entry| entry.header.ends_commit)?;
+        let end = rest.iter().position(|entry| entry.ends)?;
         rest.get(..=end)
     }
 
     fn index_of(&self, key: EntryKey) -> Option<usize> {
         let (row, position) = entry_place(key);
-        let first = self.entries.first()?.position;
         if row != self.row {
             return None;
         }
-        usize::try_from(position.checked_sub(first)?).ok()
+        self.entries.binary_search_by_key(&position, |entry| entry.position).ok()
     }
 
     fn entry(&self, key: EntryKey) -> Option<&'a Arriving<'a>> {
@@ -304,7 +318,10 @@ pub(crate) fn versions_of(
 
 fn load_version(store: &Snapshot<'_>, state: &mut State, key: EntryKey) -> Result<Version, Error> {
     let (row, position) = entry_place(key);
-    let stored = store.entry(key)?.ok_or(Error::Damaged("an entry of the log"))?;
+    let Some(stored) = store.entry(key)? else {
+        // Damage took it: it keeps its place, and has no effect any more.
+        return Ok(state.version(row, position, Hash([0; 32]), 0, Vec::new(), None));
+    };
     let header = stored.read_header().map_err(|_| Error::Damaged("an entry of the log"))?;
     let parents = parents_of(state, row, position, &header);
     let counts = state.branches.counts(row, position);

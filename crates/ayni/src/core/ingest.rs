@@ -47,7 +47,7 @@ struct Gathered {
 }
 
 /// What a segment turned out to be.
-#[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind, and each is taken apart at once")]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Taken {
     /// Everything in it is here.
     Held,
@@ -395,7 +395,14 @@ fn apply_stored(
     let Some(branch) = state.branches.get(row) else { return Ok(0) };
     let (from, to) = (branch.applied, branch.tip.open_commit().unwrap_or(branch.tip.length()));
     let stored = read_commits(tx, row, from..to)?;
-    let entries: Vec<Arriving<'_>> = stored.iter().map(|entry| Arriving::new(entry, None)).collect();
+    if stored.is_empty() && from < to {
+        // Damage took all that is left; there is nothing to wait for.
+        let Some(branch) = state.branches.get_mut(row) else { return Ok(0) };
+        branch.applied = to;
+        state.stepped.insert(row);
+        return Ok(to - from);
+    }
+    let entries = Arriving::stored(&stored, to);
     let mut run = Run::new(row, &entries);
     while apply_next(tx, state, documents, &mut run)? {}
     let rows = run.into_documents();

@@ -93,7 +93,7 @@ impl<'a> Pen<'a> {
             shapes,
             drafts: Vec::new(),
         };
-        pen.anchors.see_heads(store, heads)?;
+        pen.anchors.see_heads(store, branch.tip.name().device, heads)?;
         if let Some(epochs) = declared {
             pen.anchors.declarations.push(Declaration::Keys(epochs));
         }
@@ -163,7 +163,9 @@ impl<'a> Pen<'a> {
     }
 
     fn references(&mut self, parents: &[EntryKey]) -> Result<Vec<Reference>, PenError> {
-        let mut references = parents.iter().map(|key| self.reference(*key)).collect::<Result<Vec<_>, _>>()?;
+        // Of more than an entry can name, the rest stays in conflict with it: nothing is lost, and the next edit takes more.
+        let named = parents.iter().take(ayni_log::limits::PARENTS);
+        let mut references = named.map(|key| self.reference(*key)).collect::<Result<Vec<_>, _>>()?;
         references.sort_unstable();
         references.dedup();
         Ok(references)

@@ -17,7 +17,7 @@ use ayni_log::sign::DeviceSecret;
 use ayni_log::tip::{Sealed, Tip};
 use ayni_store::{BranchRow, CollectionRow, EntryKey, ProjectRow, Snapshot, StoreError, Write};
 
-use crate::core::branches::{Branch, Branches};
+use crate::core::branches::{Branch, Branches, Seen};
 use crate::core::documents::{Index, Indexes};
 use crate::error::Error;
 
@@ -78,6 +78,15 @@ impl State {
             state.load_indexes(store, collection.row)?;
             let known = KnownCollection { row: collection.row, name: collection.name };
             state.collections.insert(collection.tag, known);
+        }
+        let own = LogName { project, device: secret.id(), kind: LogKind::Control, incarnation }.id();
+        let own: Vec<_> = state.branches.of_log(own).map(|branch| branch.row).collect();
+        for row in own {
+            // What this device writes next goes on from what its log has anchored.
+            let seen = state.read_seen(store, row)?;
+            if let Some(branch) = state.branches.get_mut(row) {
+                branch.seen = seen;
+            }
         }
         for branch in state.branches.rows(LogKind::Data) {
             state.load_steps(store, branch)?;
@@ -258,6 +267,18 @@ impl State {
         Version { key, hash, time, author, parents, change }
     }
 
+    /// What a branch has anchored up to its tip, by number less 1, and where it lies here.
+    fn read_seen(&self, store: &Snapshot<'_>, row: BranchRow) -> Result<Vec<Option<Seen>>, Error> {
+        let Some(branch) = self.branches.get(row) else { return Ok(Vec::new()) };
+        let mut seen = Vec::new();
+        for (_, anchored) in branch.tip.anchors() {
+            let (log, position, hash) = (anchored.log, anchored.position, anchored.hash);
+            let holder = self.branches.find(store, log, position, hash)?;
+            seen.push(holder.map(|holder| Seen { log, position, hash, holder }));
+        }
+        Ok(seen)
+    }
+
     fn load_steps(&mut self, store: &Snapshot<'_>, row: BranchRow) -> Result<(), Error> {
         let Some(branch) = self.branches.get(row) else { return Ok(()) };
         let saved = store.setting(Some(self.row), &steps_name(row))?;
@@ -265,17 +286,7 @@ impl State {
         if let Some(saved) = saved
             && whole
         {
-            let anchors: Vec<_> = branch.tip.anchors().map(|(_, anchored)| *anchored).collect();
-            let mut seen = Vec::with_capacity(anchors.len());
-            for anchored in anchors {
-                let holder = self.branches.find(store, anchored.log, anchored.position, anchored.hash)?;
-                seen.push(holder.map(|holder| crate::core::branches::Seen {
-                    log: anchored.log,
-                    position: anchored.position,
-                    hash: anchored.hash,
-                    holder,
-                }));
-            }
+            let seen = self.read_seen(store, row)?;
             let (steps, broken_at) = decode_steps(&saved).map_err(|_| Error::Damaged("the state of a branch"))?;
             // A broken branch stopped taking anchors before its tip did.
             if broken_at.is_none()
@@ -446,10 +457,11 @@ mod tests {
     #[test]
     #[expect(clippy::single_range_in_vec_init, reason = "ranges of positions are compared, not positions")]
     fn what_is_judged_otherwise_is_found() {
-        let differ = |one: &[std::ops::Range<u64>], other: &[std::ops::Range<u64>]| difference(one, other, 10);
-        assert_eq!(differ(&[0..10], &[0..10]), []);
-        assert_eq!(differ(&[0..10], &[0..4]), [4..10]);
-        assert_eq!(differ(&[], &[2..3, 5..30]), [2..3, 5..10]);
-        assert_eq!(differ(&[0..20], &[5..20]), [0..5]);
+        let ranges = |pairs: &[(u64, u64)]| pairs.iter().map(|(from, to)| *from..*to).collect::<Vec<_>>();
+        let differ = |one: &[(u64, u64)], other: &[(u64, u64)]| difference(&ranges(one), &ranges(other), 10);
+        assert_eq!(differ(&[(0, 10)], &[(0, 10)]), ranges(&[]));
+        assert_eq!(differ(&[(0, 10)], &[(0, 4)]), ranges(&[(4, 10)]));
+        assert_eq!(differ(&[], &[(2, 3), (5, 30)]), ranges(&[(2, 3), (5, 10)]));
+        assert_eq!(differ(&[(0, 20)], &[(5, 20)]), ranges(&[(0, 5)]));
     }
 }

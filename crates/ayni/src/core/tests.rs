@@ -3,12 +3,17 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ayni_doc::Value;
-use ayni_log::ids::{Hash, LogKind};
-use ayni_log::membership::{ControlBody, Fence, removal, rotate};
+use ayni_log::header::{Anchor, BodyV1, Declaration, Subject};
+use ayni_log::ids::{Hash, LogKind, LogName, StoreId};
+use ayni_log::membership::{ControlBody, Fence, IncarnationBody, JoinRequest, admit, control_entries, removal, rotate};
 use ayni_log::segment::Segment;
+use ayni_log::sign::DeviceSecret;
+use ayni_log::tip::Tip;
+use ayni_log::write::{Draft, write_commit};
 use ayni_store::BranchRow;
 use ayni_sync::Replica;
 
+use crate::core::branches::Branch;
 use crate::core::documents::Documents;
 use crate::core::ingest::{Incoming, finish, ingest};
 use crate::core::state::State;
@@ -357,4 +362,68 @@ fn a_transaction_that_panics_leaves_nothing_and_the_next_one_works() {
     assert_eq!(one.collection("places").len().unwrap(), 1, "nothing of what panicked stands");
     meet(&a.database, &b.database);
     assert_eq!(get(&b.project(), id, "number"), Some(Value::Int(2)));
+}
+
+/// Admits as many devices as said, each of which opens its log without having seen the others.
+fn crowd(project: &Project, count: usize) {
+    let inner = &project.database.inner;
+    let invitation = crate::Invitation { uses: count as u32, ..Default::default() };
+    let ticket = project.invite(&invitation).unwrap();
+    let secrets: Vec<DeviceSecret> =
+        (0..count).map(|_| DeviceSecret::from_seed(&random(&*inner.environment))).collect();
+    let result: Result<(), Error> = project.core.write(inner, |tx, state| {
+        let mut documents = Documents::default();
+        for chunk in secrets.chunks(64) {
+            let admissions = chunk.iter().map(|secret| {
+                let request = JoinRequest::new(&ticket, secret, "one of many");
+                let invite = state.view.check_request(&request, 0).unwrap();
+                ControlBody::Admit(admit(&request, &invite, state.ring.naming_key().unwrap()).unwrap())
+            });
+            let admissions = admissions.collect();
+            inner.author().write_control(tx, state, &mut documents, admissions)?;
+        }
+        let heads = state.view.heads();
+        assert_eq!(heads.len(), 1);
+        let (log, position, hash) = heads[0];
+        for secret in &secrets {
+            let incarnation = StoreId(random(&*inner.environment));
+            let name = LogName { project: state.project, device: secret.id(), kind: LogKind::Control, incarnation };
+            let before = Tip::new(name);
+            let anchor = Anchor { number: 1, log: Some(log), position, hash };
+            let declarations = vec![Declaration::Anchor(anchor)];
+            let body = BodyV1 { time: 0, key: 0, declarations, subject: Subject::None, attachments: Vec::new() };
+            let content = ControlBody::Incarnation(IncarnationBody { previous: None }).encode();
+            let (segments, tip) = write_commit(&before, secret, None, vec![Draft { body, content }])?;
+            let row = tx.add_log(&name, false)?;
+            state.branches.insert(Branch::new(row, None, before.clone(), 0));
+            state.view.insert_all(control_entries(&segments[0].entries, &before).unwrap()).unwrap();
+            tx.append(row, &segments, &tip, &[])?;
+            state.branches.get_mut(row).unwrap().tip = tip;
+        }
+        finish(tx, state, &mut documents)
+    });
+    result.unwrap();
+}
+
+#[test]
+fn more_control_heads_than_a_header_can_name_keep_nobody_from_writing() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    crowd(&one, 600);
+    let start = std::time::Instant::now();
+    let id = create(&one, number(1));
+    for value in 0..20 {
+        set(&one, id, "number", value);
+    }
+    assert!(start.elapsed().as_secs() < 5, "writing is slow in a crowd: {:?}", start.elapsed());
+    meet(&a.database, &b.database);
+    set(&two, id, "two", 2);
+    meet(&a.database, &b.database);
+    assert_eq!(get(&one, id, "two"), Some(Value::Int(2)));
+    assert!(same(&[&one, &two]));
+    // Membership goes on too.
+    let c = Device::new("one more");
+    crate::tests_support::join(&c, &one, crate::Role::Member);
+    assert_eq!(get(&c.project(), id, "two"), Some(Value::Int(2)));
+    rebuilt_equal(&b.database);
 }

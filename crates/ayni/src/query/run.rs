@@ -14,6 +14,9 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::query::{Direction, KeyRange, Lookup, Query, Selector, Sort};
 
+/// How many documents are looked at in the order of their ids, for a query that wants a few.
+const FIRST_LOOK: usize = 2_000;
+
 /// A document as the store keeps it, of which only the fields asked for are read.
 struct Encoded<'a>(&'a [u8]);
 
@@ -169,19 +172,39 @@ impl Collection {
     }
 }
 
+/// Looks at all documents in the order in which they lie, several times as fast as in that of their ids. But where a few
+/// of those with the lowest ids are enough, these may be among the first.
 fn scan(store: &Snapshot<'_>, row: CollectionRow, found: &mut Found<'_>) -> Result<(), Error> {
-    let in_id_order = found.query.sort.fields().is_empty();
-    if !in_id_order {
-        return store.documents(row, None, |document| {
-            found.take(&document)?;
-            Ok(ControlFlow::Continue(()))
-        });
+    if found.query.sort.fields().is_empty()
+        && let Some(most) = found.most()
+        && first_are_enough(store, row, found, most)?
+    {
+        return Ok(());
     }
-    store.documents_by_id(row, None::<DocumentId>, |document| {
+    found.documents.clear();
+    store.documents(row, None, |document| {
         found.take(&document)?;
-        let enough = found.most().is_some_and(|most| found.documents.len() >= most);
-        Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(ControlFlow::Continue(()))
     })
+}
+
+/// Whether the documents with the lowest ids give `most` that match, or are all there are.
+fn first_are_enough(
+    store: &Snapshot<'_>,
+    row: CollectionRow,
+    found: &mut Found<'_>,
+    most: usize,
+) -> Result<bool, Error> {
+    let mut looked_at = 0;
+    store.documents_by_id(row, None::<DocumentId>, |document| {
+        if found.documents.len() >= most || looked_at == FIRST_LOOK {
+            return Ok(ControlFlow::Break(()));
+        }
+        looked_at += 1;
+        found.take(&document)?;
+        Ok::<_, Error>(ControlFlow::Continue(()))
+    })?;
+    Ok(found.documents.len() >= most || looked_at < FIRST_LOOK)
 }
 
 /// Reads a run of an index. Where it gives the order asked for, it breaks off once there are enough, but not between

@@ -1,8 +1,15 @@
 //! Receipts: this device's signed statements of what it holds, and those of others that it keeps.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use ayni_log::ids::{DeviceId, StoreId};
+use ayni_log::limits;
+use ayni_log::membership::ControlBody;
 use ayni_store::{Branch, ProjectRow, Snapshot, StoredReceipt};
 use ayni_sync::receipt::{Head, Lacked, Receipt, ReceiptKey, Retention, SignedReceipt};
 
+use crate::core::state::State;
 use crate::database::{Inner, LOG_KINDS};
 use crate::error::Error;
 use crate::project::ProjectCore;
@@ -40,6 +47,7 @@ pub(crate) fn sign_own(inner: &Inner, core: &ProjectCore) -> Result<Option<Recei
 /// Keeps a receipt of another device if it is genuine and newer than the one held. Gives whose it is then.
 pub(crate) fn keep(inner: &Inner, core: &ProjectCore, signed: &SignedReceipt) -> Result<Option<ReceiptKey>, Error> {
     let member = core.published(inner)?.role_of(signed.key.device).is_some();
+    let order = core.read(inner, |_, state| Ok(incarnations(state, signed.key.device)))?;
     let Ok(receipt) = signed.receipt() else { return Ok(None) };
     if !member || signed.project != core.id || signed.verify().is_err() || signed.key.device == inner.secret.id() {
         return Ok(None);
@@ -48,7 +56,12 @@ pub(crate) fn keep(inner: &Inner, core: &ProjectCore, signed: &SignedReceipt) ->
         let held = stored(tx, core.row)?.into_iter().find(|held| held.key.device == signed.key.device);
         let newer = held.is_none_or(|held| match held.key == receipt.key {
             true => receipt.counter > held.counter,
-            false => receipt.time > held.time,
+            // What a device held before it was restored says nothing of what it holds now, whatever its clock says.
+            false => match order.get(&held.key.store).cmp(&order.get(&receipt.key.store)) {
+                Ordering::Less => true,
+                Ordering::Equal => receipt.time > held.time,
+                Ordering::Greater => false,
+            },
         });
         if !newer {
             return Ok(None);
@@ -58,6 +71,26 @@ pub(crate) fn keep(inner: &Inner, core: &ProjectCore, signed: &SignedReceipt) ->
         tx.set_receipt(core.row, &stored)?;
         Ok(Some(receipt.key))
     })
+}
+
+/// How many incarnations of a device came before each, as far as their control logs say.
+fn incarnations(state: &State, device: DeviceId) -> BTreeMap<StoreId, usize> {
+    let previous: BTreeMap<StoreId, Option<StoreId>> = state
+        .view
+        .entries()
+        .filter(|entry| entry.log.device == device)
+        .filter_map(|entry| match &entry.body {
+            ControlBody::Incarnation(body) => Some((entry.log.incarnation, body.previous)),
+            ControlBody::Found(_) => Some((entry.log.incarnation, None)),
+            _ => None,
+        })
+        .collect();
+    let before = |store: &StoreId| {
+        let chain =
+            std::iter::successors(previous.get(store).copied().flatten(), |at| previous.get(at).copied().flatten());
+        chain.take(limits::INCARNATIONS).count()
+    };
+    previous.keys().map(|store| (*store, before(store))).collect()
 }
 
 /// The receipts held.

@@ -175,7 +175,11 @@ impl<'m> Meeting<'m> {
             match ears.wait().await? {
                 Turn::Tick => {}
                 Turn::Woken => self.take_in().await?,
-                Turn::Stop => return Ok(Answer::Yes),
+                Turn::Stop => {
+                    // Below the `^C` that the terminal shows.
+                    screen.tell("");
+                    return Ok(Answer::Yes);
+                }
             }
             self.look(screen)?;
         }

@@ -60,12 +60,15 @@ pub(crate) struct Met {
     told: Amounts,
     /// When the exchange began that has not been told yet.
     began: Instant,
+    /// When something was exchanged last.
+    moved: Instant,
     bar: Option<ProgressBar>,
     /// What the other side said, since when, and whether that was told.
     said: Vec<(String, Instant, bool)>,
 }
 
-/// What the other side says is told once it has stood for so long: while a device is being admitted it passes.
+/// What the other side says is told once it has stood for so long with nothing moving: while a device is being admitted
+/// and fetches it passes.
 const STANDING: Duration = Duration::from_millis(1_500);
 
 /// See the module.
@@ -136,9 +139,10 @@ impl Screen {
         if new {
             self.event("met", json!({ "device": device.to_string(), "name": name, "address": peer.address }))?;
             self.tell(format_args!("{} {}", style("●").green().for_stderr(), style(&name).bold().for_stderr()));
-            let (address, began) = (peer.address.clone(), Instant::now());
+            let (address, began, moved) = (peer.address.clone(), Instant::now(), Instant::now());
             let told = Amounts::default();
-            let met = Met { name, address, level: false, here: true, now, told, began, bar: None, said: Vec::new() };
+            let met =
+                Met { name, address, level: false, here: true, now, told, began, moved, bar: None, said: Vec::new() };
             self.met.insert(device, met);
         }
         let (bars, json) = (&self.bars, self.json);
@@ -150,6 +154,9 @@ impl Screen {
             met.began = Instant::now();
         }
         let before = std::mem::replace(&mut met.now, now);
+        if now != before {
+            met.moved = Instant::now();
+        }
         let was_level = std::mem::replace(&mut met.level, peer.projects.iter().all(|project| project.level));
         if met.level {
             if let Some(bar) = met.bar.take() {
@@ -236,7 +243,8 @@ impl Met {
                 self.said.push((text.clone(), Instant::now(), false));
             }
         }
-        let due = self.said.iter_mut().filter(|(_, since, told)| !told && since.elapsed() >= STANDING);
+        let still = self.moved.elapsed() >= STANDING;
+        let due = self.said.iter_mut().filter(|(_, since, told)| still && !told && since.elapsed() >= STANDING);
         due.map(|(text, _, told)| {
             *told = true;
             text.clone()
