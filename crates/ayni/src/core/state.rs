@@ -455,7 +455,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::single_range_in_vec_init, reason = "ranges of positions are compared, not positions")]
     fn what_is_judged_otherwise_is_found() {
         let ranges = |pairs: &[(u64, u64)]| pairs.iter().map(|(from, to)| *from..*to).collect::<Vec<_>>();
         let differ = |one: &[(u64, u64)], other: &[(u64, u64)]| difference(&ranges(one), &ranges(other), 10);
