@@ -109,7 +109,7 @@ fn leaning_right(edges: &Edges) -> Vec<String> {
 
 /// The names of everything that a crate is built of.
 fn below(name: &str) -> Result<BTreeSet<String>> {
-    let tree = ["tree", "--package", name, "--edges", "normal", "--prefix", "none"];
+    let tree = ["tree", "--locked", "--package", name, "--edges", "normal", "--prefix", "none"];
     Ok(first_words(&cargo(&tree).read()?))
 }
 

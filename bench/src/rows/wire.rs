@@ -71,7 +71,7 @@ mod tests {
         let fields = ["geonameid", "name", "country", "population", "location"];
         assert!(places.iter().all(|place| place.as_object().is_some_and(|object| object.keys().eq(fields))));
         let floats =
-            |place: &Json| place["location"]["coordinates"].as_array().is_some_and(|c| c.iter().all(Value::is_f64));
+            |place: &Json| place["location"]["coordinates"].as_array().is_some_and(|c| c.iter().all(Json::is_f64));
         assert!(places.iter().all(floats));
         let ids: std::collections::HashSet<_> = places.iter().map(|place| place["geonameid"].as_i64()).collect();
         assert_eq!(ids.len(), places.len());

@@ -11,6 +11,7 @@ use ayni_log::codec::Reader;
 use ayni_log::ids::{DeviceId, DocumentId, Hash};
 
 /// The frozen bytes: hex, in lines of any length.
+#[expect(clippy::disallowed_methods, reason = "frozen examples are files")]
 fn frozen(name: &str) -> Vec<u8> {
     let file = format!("{}/tests/frozen/{name}.hex", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));

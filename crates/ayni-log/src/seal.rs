@@ -205,6 +205,7 @@ fn nonce(index: u32, position: u64) -> Nonce {
     bytes.into()
 }
 
+#[expect(clippy::expect_used, reason = "an invariant: payloads and declarations have limits far below the cipher's")]
 fn seal(cipher: &Aes256GcmSiv, nonce: &Nonce, aad: &[u8], msg: &[u8]) -> Vec<u8> {
     cipher.encrypt(nonce, Payload { msg, aad }).expect("contents are far below the cipher's 64 GiB")
 }

@@ -49,6 +49,7 @@ impl DeviceSecret {
     }
 
     /// The X25519 public key that others seal to.
+    #[expect(clippy::expect_used, reason = "the length is fixed")]
     pub fn exchange_public(&self) -> ExchangeKey {
         type Secret = <X25519HkdfSha256 as Kem>::PrivateKey;
         let secret = Secret::from_bytes(self.exchange_secret().as_slice()).expect("any 32 bytes are an X25519 secret");

@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 use ayni_log::codec::DecodeError;
 use ayni_log::entry::{Entry, entry_hash};
 use ayni_log::header::Header;
-use ayni_log::ids::{Hash, Signature};
+use ayni_log::ids::{Hash, LogKind, Signature};
 use ayni_log::limits;
 use ayni_log::segment::{Segment, Verified, VerifiedSegment, WireEntry};
 use ayni_log::tip::Tip;
@@ -270,6 +270,11 @@ impl Write<'_> {
         for (entry, document) in entries.zip(documents) {
             let key = entry_key(branch, entry.position);
             insert.execute(params![key, entry.hash.0.as_slice(), document, entry.header_bytes, entry.payload])?;
+        }
+        if held.log.kind == LogKind::Control {
+            let mut copy =
+                self.statement("INSERT INTO entries_copy SELECT * FROM entries WHERE key >= ?1 AND key < ?2")?;
+            copy.execute([entry_key(branch, held.length), entry_key(branch, tip.length())])?;
         }
         let mut keep = self.statement("INSERT INTO signatures(branch, length, signature) VALUES (?1, ?2, ?3)")?;
         for segment in segments.iter().filter(|segment| segment.fixed) {

@@ -19,7 +19,7 @@ use crate::error::{OpenError, StoreError};
 use crate::rebuild::{Rows, gaps_of_branches, known_gaps, names_of_branches, rebuild_branches};
 use crate::rescue;
 use crate::schema::{self, Options, Purpose};
-use crate::{DatabaseKey, Folder};
+use crate::{BranchRow, DatabaseKey, Folder, entry_key};
 
 /// Something that damage took.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,8 +215,22 @@ fn salvage(source: &mut Source<'_>, target: Option<&Connection>) -> Result<Repor
     if let Some(target) = target {
         write_small(target, &rows, &gaps)?;
         rebuild_branches(target, &present)?;
+        copy_control_entries(target)?;
     }
     Ok(report)
+}
+
+/// Keeps the entries of control logs twice again.
+fn copy_control_entries(target: &Connection) -> Result<(), StoreError> {
+    let kind = LogKind::Control.byte();
+    let mut statement =
+        target.prepare("SELECT branches.row FROM branches JOIN logs ON logs.row = log WHERE kind = ?1")?;
+    let branches: Vec<i64> = statement.query_map([kind], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut copy = target.prepare("INSERT INTO entries_copy SELECT * FROM entries WHERE key >= ?1 AND key < ?2")?;
+    for branch in branches {
+        copy.execute([entry_key(BranchRow(branch), 0), entry_key(BranchRow(branch.saturating_add(1)), 0)])?;
+    }
+    Ok(())
 }
 
 fn write_small(target: &Connection, rows: &Rows, gaps: &[(i64, Range<u64>)]) -> Result<(), StoreError> {

@@ -59,8 +59,8 @@ CREATE TABLE addresses(
     PRIMARY KEY(device, address)) STRICT, WITHOUT ROWID;
 ";
 
-/// Without the device's secrets and the names of the logs nothing else can be read, and each lies on a page or two: so they
-/// are kept twice, on pages of their own. They change seldom.
+/// Without the device's secrets, the names of the logs and the entries of control logs (keys and members) nothing else can be
+/// read, and each lies on a page or two: so they are kept twice, on pages of their own. They change seldom.
 const COPIES: &str = "
 CREATE TABLE settings_copy(
     scope INTEGER NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,
@@ -76,6 +76,8 @@ CREATE TABLE logs_copy(
     incarnation BLOB NOT NULL, own INTEGER NOT NULL) STRICT;
 CREATE TRIGGER logs_set AFTER INSERT ON logs BEGIN
     INSERT INTO logs_copy VALUES (new.row, new.project, new.id, new.device, new.kind, new.incarnation, new.own); END;
+CREATE TABLE entries_copy(
+    key INTEGER PRIMARY KEY, hash BLOB NOT NULL, doc INTEGER, header BLOB NOT NULL, payload BLOB) STRICT;
 ";
 
 /// Shows whether the key fits and the first page is sound.

@@ -8,7 +8,7 @@ use ayni::doc::Value;
 use ayni::{Database, DocumentId};
 use ayni_log::ids::LogKind;
 use ayni_store::Loss;
-use support::{Device, fields, get, meet, options, set, team};
+use support::{Device, Pipe, eventually, fields, get, meet, options, set, team};
 
 #[test]
 fn of_a_file_with_a_damaged_page_all_stays_but_what_is_named() {
@@ -69,4 +69,40 @@ fn of_a_file_with_a_damaged_page_all_stays_but_what_is_named() {
         }
     }
     assert!(named > 10 && entries_lost > 0, "pages that matter were damaged: {named}, {entries_lost}");
+}
+
+#[test]
+fn a_device_that_lost_entries_is_no_backup_and_says_so() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let text = || fields([("text", "x".repeat(200).into())]);
+    one.write(|tx| (0..1_000).try_for_each(|_| tx.create("places", text()).map(|_| ()))).unwrap();
+    let pipe = Pipe::new(&a.database, &b.database);
+    eventually("a backup on the first device", || two.status().unwrap().safe_with().count() == 1);
+    drop((pipe, one));
+    let Device { folder, database, clock } = a;
+    drop(database);
+    let path = folder.path().join("db");
+    let file = path.join("ayni.db");
+    let pages = std::fs::metadata(&file).unwrap().len() / 4096;
+    let sound = std::fs::read(&file).unwrap();
+    let lost_entries = (pages / 4..pages).find(|page| {
+        std::fs::write(&file, &sound).unwrap();
+        let mut open = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+        open.seek(SeekFrom::Start(page * 4096 + 100)).unwrap();
+        open.write_all(&[0x55; 64]).unwrap();
+        drop(open);
+        let report = Database::salvage(&path, &options(folder.path(), &clock)).unwrap();
+        report.lost.iter().any(|loss| matches!(loss, Loss::Entries { .. }))
+    });
+    assert!(lost_entries.is_some(), "some page holds entries");
+    let opened = Database::open(&path, options(folder.path(), &clock)).unwrap();
+    let standing = opened.projects().unwrap()[0].standing().unwrap();
+    assert_eq!(standing, Standing::Member(Role::Coordinator), "what says who is in the project is kept twice");
+    let _pipe = Pipe::new(&opened, &b.database);
+    eventually("a receipt that names what is lacking", || {
+        let status = two.status().unwrap();
+        let receipt = status.devices.first().and_then(|device| device.receipt);
+        status.safe_with().count() == 0 && receipt.is_some_and(|receipt| !receipt.keeps_everything)
+    });
 }

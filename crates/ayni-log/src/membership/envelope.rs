@@ -156,6 +156,7 @@ pub(super) enum Which {
 }
 
 /// Seals a key under another; `about` is the epoch that it is of, or the project.
+#[expect(clippy::expect_used, reason = "the length is fixed")]
 pub(super) fn wrap(which: Which, newer: &[u8; 32], about: &Hash, key: &[u8; 32]) -> [u8; WRAPPED_BYTES] {
     let sealed = wrapping(which, newer)
         .encrypt(&Nonce::default(), Payload { msg: key, aad: &about.0 })
@@ -214,6 +215,7 @@ pub(super) fn naming_commitment(key: &NamingKey) -> Hash {
 ///
 /// # Errors
 /// [`SealError::LongName`] over [`limits::NAME_BYTES`] bytes.
+#[expect(clippy::expect_used, reason = "the length is bounded above")]
 pub fn seal_name(naming: &NamingKey, context: &[u8; 32], name: &str) -> Result<Vec<u8>, SealError> {
     if name.len() > limits::NAME_BYTES {
         return Err(SealError::LongName { bytes: name.len() });

@@ -116,6 +116,7 @@ impl Graph {
         }
     }
 
+    #[expect(clippy::expect_used, reason = "an invariant of the graph: nodes are added and never go")]
     pub(super) fn node(&self, id: NodeId) -> &Node {
         self.nodes.get(id as usize).expect("node ids come from this graph")
     }

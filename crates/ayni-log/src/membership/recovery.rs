@@ -41,6 +41,7 @@ impl RecoveryKey {
     }
 
     /// The 24 words (BIP 39, English), separated by single spaces.
+    #[expect(clippy::expect_used, reason = "the length is fixed")]
     pub fn words(&self) -> Zeroizing<String> {
         let words = Mnemonic::from_entropy_in(Language::English, self.entropy.as_slice());
         Zeroizing::new(words.expect("32 bytes are 24 words").to_string())

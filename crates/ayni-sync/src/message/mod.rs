@@ -246,6 +246,7 @@ impl Message {
     }
 
     /// The whole frame: length, type, body.
+    #[expect(clippy::indexing_slicing, reason = "the four bytes of the length were written first")]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::with_capacity(match self {
             Self::Segment { segment, .. } => segment.bytes.len() + 128,

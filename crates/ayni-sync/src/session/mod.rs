@@ -22,6 +22,7 @@
 
 mod exchange;
 mod lanes;
+mod projects;
 mod receive;
 mod send;
 mod shared;
@@ -40,7 +41,8 @@ use crate::receipt::ReceiptKey;
 use crate::replica::{BranchId, Replica};
 use crate::tag::{Side, Tag};
 
-use shared::{Arrival, InFlight, Shared};
+use projects::Projects;
+use shared::{Arrival, InFlight};
 
 /// A project that this side names.
 #[derive(Debug, Clone)]
@@ -112,7 +114,7 @@ pub struct Session {
     actions: VecDeque<Action>,
     tasks: VecDeque<Task>,
 
-    projects: Vec<Shared>,
+    projects: Projects,
     tags_sent: ProjectNumber,
     expected: BTreeMap<Tag, usize>,
     peer_tags: BTreeMap<Tag, ProjectNumber>,
@@ -157,7 +159,7 @@ impl Session {
             outbox: Outbox::default(),
             actions: VecDeque::new(),
             tasks: VecDeque::new(),
-            projects: Vec::new(),
+            projects: Projects::default(),
             tags_sent: 0,
             expected: BTreeMap::new(),
             peer_tags: BTreeMap::new(),
@@ -194,7 +196,7 @@ impl Session {
     /// was named before is left as it is, but for its request to join, which is made anew.
     pub fn add_project(&mut self, replica: &dyn Replica, offer: Offer) {
         if let Some(index) = self.index_of(&offer.project) {
-            if let Some(shared) = self.projects.get_mut(index) {
+            if let Some(shared) = self.projects.at_mut(index) {
                 shared.ask_anew(offer.join);
             }
             return self.refresh(replica, index);
@@ -291,7 +293,7 @@ impl Session {
             }
         };
         if refusal == Refusal::Unwanted
-            && let Some(shared) = self.projects.get_mut(arrival.index)
+            && let Some(shared) = self.projects.at_mut(arrival.index)
         {
             shared.side_mut(arrival.log.kind).give_up(&arrival.log);
         }
@@ -321,7 +323,7 @@ impl Session {
     /// Receipts are new or newer: this device's own, and those that came by other sessions.
     pub fn receipts_changed(&mut self, project: &ProjectId, keys: &[ReceiptKey]) {
         let Some(index) = self.index_of(project).filter(|_| !self.ended) else { return };
-        if let Some(shared) = self.projects.get_mut(index)
+        if let Some(shared) = self.projects.at_mut(index)
             && shared.receipts.theirs.is_some()
         {
             shared.receipts.due.extend(keys);
@@ -351,13 +353,13 @@ impl Session {
 
     /// How far a project is.
     pub fn progress(&self, project: &ProjectId) -> Option<Progress> {
-        let shared = self.projects.get(self.index_of(project)?)?;
+        let shared = self.projects.at(self.index_of(project)?)?;
         Some(shared.progress())
     }
 
     /// Whether both sides hold the same of a project, as far as this side knows.
     pub fn is_level(&self, project: &ProjectId) -> bool {
-        self.index_of(project).and_then(|index| self.projects.get(index)).is_some_and(|shared| shared.level)
+        self.index_of(project).and_then(|index| self.projects.at(index)).is_some_and(|shared| shared.level)
     }
 
     /// The other side, once it has proven who it is.
@@ -382,7 +384,7 @@ impl Session {
 
     /// Our number of a project that is in common.
     fn open_number(&self, index: usize) -> Option<ProjectNumber> {
-        self.projects.get(index).filter(|shared| shared.common).map(|shared| shared.number)
+        self.projects.at(index).filter(|shared| shared.common).map(|shared| shared.number)
     }
 
     fn push(&mut self, message: &Message) {
