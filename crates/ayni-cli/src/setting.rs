@@ -138,7 +138,10 @@ pub(crate) fn is_chosen(database: &Database, project: &Project) -> Result<bool, 
 
 /// What a project is called: its name, or the start of its id while that is all there is.
 pub(crate) fn title(project: &Project) -> Result<String, Failure> {
-    Ok(project.name()?.unwrap_or_else(|| format!("project {}", crate::terminal::words::short(project.id()))))
+    Ok(project
+        .name()?
+        .map(|name| crate::terminal::words::clean(&name))
+        .unwrap_or_else(|| format!("project {}", crate::terminal::words::short(project.id()))))
 }
 
 fn data_folder() -> Option<PathBuf> {

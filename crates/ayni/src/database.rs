@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ayni_log::ids::{DeviceId, LogKind, ProjectId, StoreId};
 use ayni_log::limits;
-use ayni_log::membership::{ControlBody, JoinRequest, RecoveryKey, Ticket, first_epoch, founding};
+use ayni_log::membership::{ControlBody, JoinRequest, RecoveryKey, Role, Ticket, first_epoch, founding};
 use ayni_log::seal::NamingKey;
 use ayni_log::sign::DeviceSecret;
 use ayni_store::{DatabaseKey, Folder, Hardness, LockKind, NewLock, OpenError, Random, Store, Write};
@@ -144,13 +144,33 @@ impl Database {
             })?;
         }
         let database = Self::start(opened.store, opened.continuity, environment)?;
+        let failed = |error| match error {
+            Error::Store(error) => OpenError::Store(error),
+            _ => OpenError::NotADatabase(database.inner.store.folder().database_file()),
+        };
         if !database.views_are_current()? {
-            database.rebuild_views(|_| ()).map_err(|error| match error {
-                Error::Store(error) => OpenError::Store(error),
-                _ => OpenError::NotADatabase(database.inner.store.folder().database_file()),
-            })?;
+            database.rebuild_views(|_| ()).map_err(failed)?;
         }
+        database.open_incarnation().map_err(failed)?;
         Ok(database)
+    }
+
+    /// Opens this device's logs in its incarnation where that is still to be done, as after a restore: until then the
+    /// others take its receipts for older than those of the incarnation before.
+    fn open_incarnation(&self) -> Result<(), Error> {
+        let author = self.inner.author();
+        for core in self.inner.cores() {
+            let due = core.read(&self.inner, |_, state| {
+                let log = author.log(state, LogKind::Control).id();
+                let opened = state.branches.of_log(log).any(|branch| branch.tip.length() > 0);
+                let role = state.view.role(self.device()).filter(|role| *role != Role::Removed);
+                Ok(!opened && role.is_some())
+            })?;
+            if due {
+                core.write(&self.inner, |tx, state| author.open_log(tx, state))?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads the whole database file, which nobody may have open, and names what is damaged. If something is, everything

@@ -102,7 +102,7 @@ fn in_words(alternative: &Alternative) -> String {
 fn title(document: &Document) -> String {
     let fields: Map = document.fields();
     let named = ["name", "title", "label"].iter().find_map(|name| fields.get(*name));
-    named.and_then(Value::as_text).map(str::to_owned).unwrap_or_default()
+    named.and_then(Value::as_text).map(words::clean).unwrap_or_default()
 }
 
 fn as_json(document: &Document, conflict: &Conflict, names: &Names) -> Json {

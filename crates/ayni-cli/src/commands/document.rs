@@ -175,7 +175,7 @@ pub(crate) fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String
     match value {
         Value::Map(map) if !map.is_empty() => {
             for (name, inner) in map {
-                let name = name.replace('\\', "\\\\").replace('.', "\\.");
+                let name = words::clean(name).replace('\\', "\\\\").replace('.', "\\.");
                 let path = if path.is_empty() { name } else { format!("{path}.{name}") };
                 flatten(&path, inner, lines);
             }

@@ -85,12 +85,16 @@ impl Play<'_> {
             if at == BEN {
                 self.wire = wire;
             }
-            let all = Progress { done: fetched.entries, total: fetched.entries, bytes: fetched.received };
+            let all = Progress { done: fetched.entries, total: fetched.entries, ..last };
             let time = Duration::from_millis(fetched.millis);
             self.screen.full(DEVICES[at], amount(all, "entries", time))?;
             let from = words::counted(fetched.from as u64, "device");
             let found = words::duration(Duration::from_millis(fetched.found));
-            self.screen.aside("", format_args!("found after {found}; verified, stored, indexed; sent by {from}"))?;
+            let received = words::bytes(fetched.received);
+            self.screen.aside(
+                "",
+                format_args!("found after {found}; {received} received from {from}; verified and indexed"),
+            )?;
         }
         Ok(())
     }

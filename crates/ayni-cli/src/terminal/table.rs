@@ -156,3 +156,29 @@ impl Table {
         widths
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_never_stands_wider_than_the_terminal() {
+        let mut table = Table::new(&["id", ">documents"]);
+        for name in ["name", "a long name of a field", "c", "d", "e"] {
+            table.add_column(name, false);
+        }
+        let long = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch";
+        table.row(["1", "2", long, long, "ñandú", "→", ""].map(Cell::from));
+        for width in 40..200 {
+            let mut out = Vec::new();
+            table.print_fitting(&mut out, width).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.lines().all(|line| measure_text_width(line) <= width), "{width}:\n{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_cell_can_break_the_line_or_steer_the_terminal() {
+        assert_eq!(Cell::from("a\nb\u{1b}[31mc").text, "a b [31mc");
+    }
+}

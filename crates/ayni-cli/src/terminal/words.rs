@@ -99,13 +99,18 @@ pub(crate) fn short(id: impl std::fmt::Display) -> String {
 
 /// A device's name, or the start of its id where it has none here.
 pub(crate) fn device(name: &str, id: impl std::fmt::Display) -> String {
-    if name.is_empty() { format!("device {}", short(id)) } else { name.to_owned() }
+    if name.is_empty() { format!("device {}", short(id)) } else { clean(name) }
+}
+
+/// A text of others without what would steer the terminal: control characters but line breaks are left out.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().filter(|letter| *letter == '\n' || !letter.is_control()).collect()
 }
 
 /// A value on one line.
 pub(crate) fn value(value: &Value) -> String {
     match value {
-        Value::Text(text) => text.clone(),
+        Value::Text(text) => clean(text),
         Value::Geometry(geometry) => place(geometry),
         Value::Bytes(content) => bytes(content.len() as u64),
         Value::Reference(id) => format!("→ {}", short(id)),
@@ -137,4 +142,40 @@ fn position(at: &Position) -> String {
     };
     let height = at.z.map_or(String::new(), |height| format!(" {height} m"));
     format!("{} {}{height}", half(at.y, "N", "S"), half(at.x, "E", "W"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_written_as_people_read_them() {
+        assert_eq!([0, 999, 1_000, 138_398].map(count), ["0", "999", "1,000", "138,398"]);
+        assert_eq!(counted(1, "entry"), "1 entry");
+        assert_eq!(counted(2_000, "entry"), "2,000 entries");
+        assert_eq!([999, 1_000, 999_949, 999_951].map(bytes), ["999 bytes", "1.0 kB", "999.9 kB", "1.0 MB"]);
+        assert_eq!(duration(Duration::from_millis(61_000)), "1 min 1 s");
+    }
+
+    #[test]
+    fn a_time_is_told_by_how_far_it_is() {
+        const HOUR: i64 = 3_600_000;
+        assert_eq!(when(now()), "just now");
+        assert_eq!(when(now() - 2 * HOUR - 1_000), "2 h ago");
+        assert_eq!(when(now() - 25 * HOUR), "yesterday");
+        assert_eq!(when(now() + 3 * HOUR + 1_000), "in 3 h");
+        assert!(when(0).starts_with("19"), "long ago is a date");
+    }
+
+    #[test]
+    fn what_others_wrote_cannot_steer_the_terminal() {
+        assert_eq!(value(&Value::from("a\u{1b}[31m\u{7}b\nc")), "a[31mb\nc");
+        assert_eq!(device("\u{9b}2JAna", "x"), "2JAna");
+    }
+
+    #[test]
+    fn a_place_is_told_by_its_sides_of_the_earth() {
+        let cusco = Geometry::Point(Position::new(-71.967_52, -13.532));
+        assert_eq!(value(&cusco.into()), "13.5320° S 71.9675° W");
+    }
 }

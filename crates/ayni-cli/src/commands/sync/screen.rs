@@ -201,7 +201,9 @@ impl Screen {
             return Ok(());
         }
         let what = if parts.is_empty() { "nothing to exchange".to_owned() } else { parts.join("  ") };
-        let took = if news.done().0 > 0 { format!(" in {}", words::duration(took)) } else { String::new() };
+        // Shorter than the screen's own pace nothing is known.
+        let known = news.done().0 > 0 && took >= super::TICK;
+        let took = if known { format!(" in {}", words::duration(took)) } else { String::new() };
         let mark = style("✓").green().for_stderr().to_string();
         self.tell(format_args!("  {mark} level with {name}: {what}{took}"));
         Ok(())
