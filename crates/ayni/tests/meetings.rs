@@ -194,6 +194,11 @@ fn after_a_ticket_was_declined_another_one_works_on_the_same_connection() {
     let _pipe = Pipe::new(&a.database, &b.database);
     let said = || b.database.pool().peers()[0].projects.first().and_then(|project| project.said.clone());
     eventually("a decline", || said().is_some_and(|said| said.contains("expired")));
-    b.database.join(&project.invite(&Invitation::default()).unwrap()).unwrap();
+    let entries = || joined.status().unwrap().entries;
+    let before = entries();
+    let another = project.invite(&Invitation::default()).unwrap();
+    // What the other side writes meanwhile goes on coming.
+    eventually("the new invitation's entry", || entries() > before);
+    b.database.join(&another).unwrap();
     eventually("being let in", || joined.standing().unwrap() == Standing::Member(Role::Member));
 }

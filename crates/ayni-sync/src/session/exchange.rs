@@ -233,7 +233,11 @@ impl Session {
     pub(super) fn on_declined(&mut self, index: usize, text: String) {
         let shared = &mut self.projects[index];
         shared.declined = true;
-        shared.withdraw_all();
+        // Who declines a request to join goes on with the control logs: forgetting them here alone would leave this side
+        // waiting for a frontier that does not come again.
+        if !shared.join_sent {
+            shared.withdraw_all();
+        }
         self.actions.push_back(Action::Declined { project: shared.project, text });
     }
 

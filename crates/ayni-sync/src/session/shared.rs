@@ -125,6 +125,7 @@ impl Shared {
     /// A new request to join, in place of one that was made before.
     pub(super) fn ask_anew(&mut self, join: Option<Vec<u8>>) {
         self.join_sent = false;
+        self.declined = false;
         self.told_not_admitted = false;
         self.join = join;
     }
