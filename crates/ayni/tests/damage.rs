@@ -32,11 +32,15 @@ fn of_a_file_with_a_damaged_page_all_stays_but_what_is_named() {
     drop(database);
     let path = folder.path().join("db");
     let file = path.join("ayni.db");
-    let pages = std::fs::metadata(&file).unwrap().len() / 4096;
     support::eventually("the last one to close it", || !path.join("ayni.db-wal").exists());
     let sound = std::fs::read(&file).unwrap();
+    let pages = sound.len() as u64 / 4096;
     let (mut named, mut entries_lost) = (0, 0);
-    for page in (1..20).chain((20..pages).step_by(usize::try_from(pages / 20).unwrap())) {
+    for (count, page) in (1..20).chain(20..pages).enumerate() {
+        // Where what lies differs from run to run: at least one page of entries is to be among them.
+        if count > 30 && entries_lost > 0 {
+            break;
+        }
         std::fs::write(&file, &sound).unwrap();
         let mut open = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
         open.seek(SeekFrom::Start(page * 4096 + 100)).unwrap();
