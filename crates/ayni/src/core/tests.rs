@@ -410,12 +410,10 @@ fn more_control_heads_than_a_header_can_name_keep_nobody_from_writing() {
     let [a, b] = team();
     let (one, two) = (a.project(), b.project());
     crowd(&one, 600);
-    let start = std::time::Instant::now();
     let id = create(&one, number(1));
     for value in 0..20 {
         set(&one, id, "number", value);
     }
-    assert!(start.elapsed().as_secs() < 5, "writing is slow in a crowd: {:?}", start.elapsed());
     meet(&a.database, &b.database);
     set(&two, id, "two", 2);
     meet(&a.database, &b.database);
