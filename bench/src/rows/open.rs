@@ -25,7 +25,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
             write(&project, &values(records)?)?;
         }
     }
-    let output = Command::new(std::env::current_exe()?).env(OPEN_FOLDER, &folder).output()?;
+    let output = Command::new(&bench.program).env(OPEN_FOLDER, &folder).output()?;
     ensure!(output.status.success(), "opening failed: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout)?;
     let mut figures = text.split_whitespace().map(str::parse::<f64>);
