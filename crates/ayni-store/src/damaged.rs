@@ -236,7 +236,7 @@ fn is_readable(source: &mut Source<'_>, key: EntryKey) -> Result<bool, StoreErro
 
 /// Tables of which more can be damaged than reading their rows shows: views, which are not read, copies, and indexes. Without
 /// them nothing is lost, but nothing could be written any more.
-const UNREAD: [&str; 12] = [
+const UNREAD: [&str; 13] = [
     "settings",
     "documents",
     "index_keys",
@@ -244,6 +244,7 @@ const UNREAD: [&str; 12] = [
     "settings_copy",
     "projects_copy",
     "logs_copy",
+    "entries_copy",
     "projects",
     "logs",
     "branches",

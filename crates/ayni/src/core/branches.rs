@@ -272,6 +272,41 @@ impl Branches {
         Ok(true)
     }
 
+    /// Takes in what a branch has anchored by its end, as far as it is not known: where damage took the headers that said
+    /// when. From `position` on the author is taken to have seen all of it.
+    pub(crate) fn recover_anchors(
+        &mut self,
+        store: &Snapshot<'_>,
+        row: BranchRow,
+        position: u64,
+    ) -> Result<(), StoreError> {
+        let Some(branch) = self.get(row) else { return Ok(()) };
+        let mut seen = branch.seen.clone();
+        let mut control = Vec::new();
+        for (number, anchored) in branch.tip.anchors() {
+            let index = number as usize - 1;
+            if seen.len() <= index {
+                seen.resize(index + 1, None);
+            }
+            if seen[index].is_some() {
+                continue;
+            }
+            let Some(holder) = self.find(store, anchored.log, anchored.position, anchored.hash)? else { continue };
+            let Some(kind) = self.effective_kind(holder, anchored.position) else { continue };
+            seen[index] = Some(Seen { log: anchored.log, position: anchored.position, hash: anchored.hash, holder });
+            if kind == LogKind::Control {
+                control.push(anchored.hash);
+            }
+        }
+        if let Some(branch) = self.get_mut(row) {
+            branch.seen = seen;
+            if !control.is_empty() {
+                branch.steps.push(Step { from: position, heads: control });
+            }
+        }
+        Ok(())
+    }
+
     /// The keys of the parents that an entry names, ascending; `None` for a reference that leads nowhere: then the entry
     /// never has effect.
     pub(crate) fn resolve(&self, row: BranchRow, position: u64, subject: &Subject) -> Option<Vec<EntryKey>> {

@@ -128,6 +128,11 @@ pub(crate) fn apply_next(
         state.rescan(tx, row)?;
         state.recount(tx, row)?;
     }
+    let first = commit.first().map_or(0, |entry| entry.position);
+    if state.branches.get(row).is_some_and(|branch| branch.scanned && branch.applied < first) {
+        state.branches.recover_anchors(tx, row, first)?;
+        state.recount(tx, row)?;
+    }
     let Some(branch) = state.branches.get(row).filter(|branch| branch.scanned) else { return Ok(false) };
     let before = (branch.seen.clone(), branch.steps.clone(), branch.broken_at);
     if !prepare(tx, state, row, commit)? {

@@ -317,8 +317,15 @@ impl State {
             }
             Ok::<_, Error>(ControlFlow::Continue(()))
         })?;
+        let mut gaps = store.gaps(row)?.into_iter().filter(|gap| gap.end < applied).peekable();
         for (position, body) in anchoring {
+            while let Some(gap) = gaps.next_if(|gap| gap.end <= position) {
+                self.branches.recover_anchors(store, row, gap.end)?;
+            }
             self.branches.take_anchors(store, row, position, &body)?;
+        }
+        for gap in gaps {
+            self.branches.recover_anchors(store, row, gap.end)?;
         }
         Ok(())
     }
