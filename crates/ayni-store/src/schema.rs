@@ -60,12 +60,13 @@ CREATE TABLE addresses(
 ";
 
 /// Without the device's secrets, the names of the logs and the entries of control logs (keys and members) nothing else can be
-/// read, and each lies on a page or two: so they are kept twice, on pages of their own. They change seldom.
+/// read, and each lies on a page or two: so they are kept twice, on pages of their own. They change seldom. (What changes with
+/// every commit is a count that can be lost.)
 const COPIES: &str = "
 CREATE TABLE settings_copy(
     scope INTEGER NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,
     PRIMARY KEY(scope, name)) STRICT, WITHOUT ROWID;
-CREATE TRIGGER settings_set AFTER INSERT ON settings BEGIN
+CREATE TRIGGER settings_set AFTER INSERT ON settings WHEN new.name <> 'generation' BEGIN
     INSERT OR REPLACE INTO settings_copy VALUES (new.scope, new.name, new.value); END;
 CREATE TRIGGER settings_removed AFTER DELETE ON settings BEGIN
     DELETE FROM settings_copy WHERE scope = old.scope AND name = old.name; END;

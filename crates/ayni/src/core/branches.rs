@@ -39,6 +39,8 @@ pub(crate) struct Branch {
     pub(crate) seen: Vec<Option<Seen>>,
     /// The control entries that were anchored, and where (data logs; as of `applied`).
     pub(crate) steps: Vec<Step>,
+    /// The bytes as which the steps lie in the store.
+    pub(crate) saved_steps: Vec<u8>,
     /// The positions that count (data logs; as of `applied`).
     pub(crate) counting: Vec<Range<u64>>,
     /// Whether `seen` and `steps` are known. Of a fork they are once what it shares is in effect.
@@ -62,6 +64,7 @@ impl Branch {
             applied,
             seen: Vec::new(),
             steps: Vec::new(),
+            saved_steps: Vec::new(),
             counting: Vec::new(),
             scanned: fork.is_none() || applied == 0,
             arriving: (0, Vec::new()),

@@ -293,6 +293,7 @@ impl State {
                 && let Some(branch) = self.branches.get_mut(row)
             {
                 (branch.seen, branch.steps) = (seen, steps);
+                branch.saved_steps = saved;
                 branch.scanned = true;
                 return Ok(());
             }
@@ -333,10 +334,13 @@ impl State {
     /// Writes down what the next opening needs to know of branches that changed.
     pub(crate) fn save(&mut self, tx: &mut Write<'_>) -> Result<(), Error> {
         for row in std::mem::take(&mut self.stepped) {
-            if let Some(branch) = self.branches.get(row) {
+            if let Some(branch) = self.branches.get_mut(row) {
                 tx.set_applied(row, branch.applied)?;
                 let steps = encode_steps(&branch.steps, branch.broken_at);
-                tx.set_setting(Some(self.row), &steps_name(row), &steps)?;
+                if branch.saved_steps != steps {
+                    tx.set_setting(Some(self.row), &steps_name(row), &steps)?;
+                    branch.saved_steps = steps;
+                }
             }
         }
         Ok(())
