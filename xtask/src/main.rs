@@ -17,7 +17,7 @@ The project's own chores.
 
 Usage:
   cargo xtask test [--only STEP]... [--strict] [--list]
-  cargo xtask bench [--quick] [--json FILE]
+  cargo xtask bench [--quick] [--only WORK]... [--json FILE]
 
 test    Everything that proves the project: formatting, lints, documentation, the house rules, all tests.
         Installs what is missing (Debian packages when root) or says what to install.
@@ -26,6 +26,7 @@ test    Everything that proves the project: formatting, lints, documentation, th
           --list        the steps and what each does
 bench   Speed, beside baselines measured in the same run, as a table.
           --quick       a fifth of the records, one run of each
+          --only WORK   this kind of work alone (may be repeated): create, sync, put, live, wire or open
           --json FILE   the rows as JSON too ('-': only those, on standard output)
 ";
 

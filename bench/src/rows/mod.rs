@@ -8,7 +8,7 @@ mod sync;
 mod wire;
 
 use crate::row::Row;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -46,26 +46,33 @@ impl Bench {
     }
 }
 
-/// Measures everything, telling `progress` what comes next.
-///
-/// # Errors
-/// When some work could not be done at all.
-pub fn measure(bench: &Bench, progress: impl Fn(&str)) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    progress("creating records in bulk");
-    rows.extend(create::measure(bench)?);
-    progress("sync: everything, a little, nothing");
-    let plain = rows.first().cloned().context("no baseline")?;
-    rows.extend(sync::measure(bench, &plain)?);
-    progress("durable puts, one by one");
-    rows.extend(put::measure(bench)?);
-    progress("from a put here to a reader there");
-    rows.extend(live::measure(bench)?);
-    progress("bytes of a place");
-    rows.extend(wire::measure(bench)?);
-    progress("opening a large database");
-    rows.extend(open::measure(bench)?);
-    Ok(rows)
+/// A kind of work that can be measured by itself.
+pub struct Work {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it measures.
+    pub about: &'static str,
+    measure: fn(&Bench) -> Result<Vec<Row>>,
+}
+
+/// All kinds, in the order in which they are measured.
+pub const WORKS: [Work; 6] = [
+    Work { name: "create", about: "creating records in bulk", measure: create::measure },
+    Work { name: "sync", about: "sync: everything, a little, nothing", measure: sync::measure },
+    Work { name: "put", about: "durable puts, one by one", measure: put::measure },
+    Work { name: "live", about: "from a put here to a reader there", measure: live::measure },
+    Work { name: "wire", about: "bytes of a place", measure: wire::measure },
+    Work { name: "open", about: "opening a large database", measure: open::measure },
+];
+
+impl Work {
+    /// Measures it, the baseline first.
+    ///
+    /// # Errors
+    /// When the work could not be done at all.
+    pub fn measure(&self, bench: &Bench) -> Result<Vec<Row>> {
+        (self.measure)(bench)
+    }
 }
 
 /// The time that `work` takes.

@@ -7,9 +7,10 @@ use crate::row::{Row, Target};
 use anyhow::{Context, Result};
 use ayni::doc::{Operation, Value};
 
-pub(super) fn measure(bench: &Bench, plain: &Row) -> Result<Vec<Row>> {
-    let mut rows = vec![cold(bench)?.beside(plain).wants(Target::RatioAtLeast(0.4)).wants(Target::AtLeast(40_000.0))];
-    rows.push(edited(bench)?);
+pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
+    let plain = super::create::plain(bench, "cold")?;
+    let cold = cold(bench)?.beside(&plain).wants(Target::RatioAtLeast(0.4)).wants(Target::AtLeast(40_000.0));
+    let mut rows = vec![plain, cold, edited(bench)?];
     rows.extend(unchanged(bench)?);
     Ok(rows)
 }

@@ -60,13 +60,12 @@ CREATE TABLE addresses(
 ";
 
 /// Without the device's secrets, the names of the logs and the entries of control logs (keys and members) nothing else can be
-/// read, and each lies on a page or two: so they are kept twice, on pages of their own. They change seldom. (What changes with
-/// every commit is a count that can be lost.)
+/// read, and each lies on a page or two: so they are kept twice, on pages of their own. They change seldom.
 const COPIES: &str = "
 CREATE TABLE settings_copy(
     scope INTEGER NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,
     PRIMARY KEY(scope, name)) STRICT, WITHOUT ROWID;
-CREATE TRIGGER settings_set AFTER INSERT ON settings WHEN new.name <> 'generation' BEGIN
+CREATE TRIGGER settings_set AFTER INSERT ON settings BEGIN
     INSERT OR REPLACE INTO settings_copy VALUES (new.scope, new.name, new.value); END;
 CREATE TRIGGER settings_removed AFTER DELETE ON settings BEGIN
     DELETE FROM settings_copy WHERE scope = old.scope AND name = old.name; END;
@@ -146,7 +145,7 @@ pub(crate) fn connect(
         None => Connection::open_with_flags(file, flags)?,
     };
     connection.pragma_update(None, "key", key.pragma_text().as_str())?;
-    connection.execute_batch(&format!("PRAGMA cipher_log_level = NONE; PRAGMA cipher_page_size = {PAGE_BYTES};"))?;
+    connection.execute_batch(&format!("PRAGMA cipher_log_level = NONE; PRAGMA cipher_page_size = {PAGE_BYTES}; PRAGMA cipher_hmac_algorithm = HMAC_SHA256;"))?;
     connection.busy_timeout(options.patience)?;
     let (cache, journal) = match purpose {
         Purpose::Create => (options.writer_cache, "PRAGMA journal_mode = DELETE;"),

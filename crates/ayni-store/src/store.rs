@@ -168,6 +168,26 @@ impl Store {
         result
     }
 
+    /// Like [`Store::read`], with what [`Write::others`] would have said at the moment of the snapshot; `None` if another
+    /// process was just committing. Waits for a transaction of this process that is under way.
+    ///
+    /// # Errors
+    /// Those of `work`, and [`StoreError`] for the beginning.
+    pub fn read_beside_others<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Snapshot<'_>, Option<i64>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let writer = self.writer();
+        self.read(|snapshot| {
+            let before = others(&writer)?;
+            // The snapshot is of the moment of its first reading.
+            snapshot.begin()?;
+            let after = others(&writer)?;
+            drop(writer);
+            work(snapshot, (before == after).then_some(after))
+        })
+    }
+
     /// A number that is another after every commit, of this process or any other. Comparing costs microseconds, so it can
     /// be asked often.
     ///
@@ -175,7 +195,7 @@ impl Store {
     /// [`StoreError`] when the database cannot be read.
     pub fn revision(&self) -> Result<i64, StoreError> {
         let watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(watcher.pragma_query_value(None, "data_version", |row| row.get(0))?)
+        others(&watcher)
     }
 
     /// Moves what the write-ahead log holds into the database, as far as no reader stands in the way.
@@ -201,6 +221,11 @@ impl Store {
     fn writer(&self) -> MutexGuard<'_, Connection> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// SQLite's own count of what other connections committed, as this one has noticed it.
+pub(crate) fn others(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
 }
 
 const INSTANCE: &str = "instance";

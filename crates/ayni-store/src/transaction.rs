@@ -21,6 +21,11 @@ impl<'c> Snapshot<'c> {
         Self { connection }
     }
 
+    /// Makes this the moment of which it is the snapshot.
+    pub(crate) fn begin(&self) -> Result<(), StoreError> {
+        store::others(self.connection).map(|_| ())
+    }
+
     /// The row of the last insertion.
     pub(crate) fn last_insert_row(&self) -> i64 {
         self.connection.last_insert_rowid()
@@ -58,6 +63,15 @@ impl<'c> Deref for Write<'c> {
 impl<'c> Write<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Self {
         Self { snapshot: Snapshot::new(connection), key_changes: KeyChanges::default(), own_grew: false, settled: None }
+    }
+
+    /// A number that is another once something was committed by another process (or by another opening of the same folder
+    /// in this one); own commits do not change it. It costs a microsecond and means something within this opening only.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub fn others(&self) -> Result<i64, StoreError> {
+        store::others(self.snapshot.connection)
     }
 
     /// After [`Continuity::Restored`](crate::Continuity::Restored), in the transaction that begins the new incarnation: this

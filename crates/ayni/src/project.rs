@@ -131,12 +131,10 @@ struct Memory {
 }
 
 struct Loaded {
-    generation: u64,
+    /// What the store said of other processes' commits when this was what it held; `None`: it is to be compared.
+    others: Option<i64>,
     state: State,
 }
-
-/// Counts the transactions that wrote to a project, so that processes notice each other's.
-const GENERATION: &str = "generation";
 
 impl ProjectCore {
     pub(crate) fn new(id: ProjectId, row: ProjectRow) -> Self {
@@ -158,12 +156,8 @@ impl ProjectCore {
     ) -> Result<T, Error> {
         let mut memory = self.lock();
         let result = inner.store.write(|tx| {
-            let generation = generation(tx.setting(Some(self.row), GENERATION)?);
-            let current = self.current(inner, tx, &mut memory, generation)?;
-            let result = work(tx, &mut current.state)?;
-            current.generation = generation + 1;
-            tx.set_setting(Some(self.row), GENERATION, &current.generation.to_be_bytes())?;
-            Ok::<_, Error>(result)
+            let others = Some(tx.others()?);
+            work(tx, self.current(inner, tx, &mut memory, others)?)
         });
         match (&result, memory.loaded.as_ref()) {
             (Ok(_), Some(current)) => {
@@ -186,11 +180,10 @@ impl ProjectCore {
         work: impl FnOnce(&ayni_store::Snapshot<'_>, &mut State) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut memory = self.lock();
-        let result = inner.store.read(|snapshot| {
-            let generation = generation(snapshot.setting(Some(self.row), GENERATION)?);
-            let current = self.current(inner, snapshot, &mut memory, generation)?;
-            self.publish(&current.state);
-            work(snapshot, &mut current.state)
+        let result = inner.store.read_beside_others(|snapshot, others| {
+            let state = self.current(inner, snapshot, &mut memory, others)?;
+            self.publish(state);
+            work(snapshot, state)
         });
         let grown = memory.take_grown();
         drop(memory);
@@ -211,15 +204,16 @@ impl ProjectCore {
 
     /// Takes in what another process committed.
     pub(crate) fn refresh(&self, inner: &Inner) -> Result<(), Error> {
-        let stored = inner.store.read(|snapshot| snapshot.setting(Some(self.row), GENERATION))?;
-        let known = self.lock().loaded.as_ref().map(|loaded| loaded.generation);
-        if known == Some(generation(stored)) { Ok(()) } else { self.read(inner, |_, _| Ok(())) }
+        self.read(inner, |_, _| Ok(()))
     }
 
-    /// Makes every process load the state again before it goes on, in a transaction that changes what lies under it.
-    pub(crate) fn outdate(&self, tx: &mut Write<'_>) -> Result<(), Error> {
-        let generation = generation(tx.setting(Some(self.row), GENERATION)?) + 1;
-        Ok(tx.set_setting(Some(self.row), GENERATION, &generation.to_be_bytes())?)
+    /// Runs `work`, which changes in the store what the state of projects is made of, while nobody in this process uses it;
+    /// it is loaded again afterwards.
+    pub(crate) fn outdate<T>(cores: &[Arc<Self>], work: impl FnOnce() -> T) -> T {
+        let mut memories: Vec<_> = cores.iter().map(|core| core.lock()).collect();
+        let result = work();
+        memories.iter_mut().for_each(|memory| memory.loaded = None);
+        result
     }
 
     fn current<'l>(
@@ -227,14 +221,20 @@ impl ProjectCore {
         inner: &Inner,
         store: &ayni_store::Snapshot<'_>,
         memory: &'l mut Memory,
-        generation: u64,
-    ) -> Result<&'l mut Loaded, Error> {
-        if memory.loaded.as_ref().is_none_or(|loaded| loaded.generation != generation) {
-            let state = State::load(store, self.row, self.id, &inner.secret, inner.incarnation)?;
-            memory.announced.get_or_insert_with(|| lengths(&state));
-            memory.loaded = Some(Loaded { generation, state });
-        }
-        memory.loaded.as_mut().ok_or(Error::Damaged("the state of a project"))
+        others: Option<i64>,
+    ) -> Result<&'l mut State, Error> {
+        let known = match memory.loaded.take() {
+            Some(loaded) if others.is_some() && loaded.others == others => Some(loaded.state),
+            // What others committed may have been about something else.
+            Some(loaded) if loaded.state.is_as_stored(store)? => Some(loaded.state),
+            _ => None,
+        };
+        let state = match known {
+            Some(state) => state,
+            None => State::load(store, self.row, self.id, &inner.secret, inner.incarnation)?,
+        };
+        memory.announced.get_or_insert_with(|| lengths(&state));
+        Ok(&mut memory.loaded.insert(Loaded { others, state }).state)
     }
 
     fn publish(&self, state: &State) {
@@ -275,10 +275,6 @@ impl Memory {
         }
         grown
     }
-}
-
-fn generation(stored: Option<Vec<u8>>) -> u64 {
-    stored.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0)
 }
 
 fn lengths(state: &State) -> BTreeMap<BranchRow, u64> {

@@ -6,6 +6,7 @@ use crate::core::documents::Documents;
 use crate::core::ingest::{catch_up, finish};
 use crate::database::Database;
 use crate::error::Error;
+use crate::project::ProjectCore;
 
 /// The view of the log that documents and their indexes are.
 pub(crate) const DOCUMENTS: &str = "documents";
@@ -42,11 +43,7 @@ impl Database {
         for core in &cores {
             all.total += core.read(&self.inner, |_, state| Ok(state.data_entries()))?;
         }
-        self.inner.store.write(|tx| {
-            tx.drop_views()?;
-            // In the same transaction, so that nobody, in this process or another, goes on with what they know by heart.
-            cores.iter().try_for_each(|core| core.outdate(tx))
-        })?;
+        ProjectCore::outdate(&cores, || self.inner.store.write(|tx| tx.drop_views()))?;
         for core in &cores {
             loop {
                 let done = core.write(&self.inner, |tx, state| {

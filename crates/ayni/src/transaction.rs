@@ -56,15 +56,17 @@ enum Target {
     Edit { parents: Vec<EntryKey> },
 }
 
-/// Random bytes, fetched many at a time.
+/// Random bytes, fetched more at a time the more are used.
 struct Random {
     bytes: Vec<u8>,
+    fetch: usize,
 }
 
 impl Random {
     fn next(&mut self, inner: &Inner) -> [u8; 8] {
         if self.bytes.is_empty() {
-            self.bytes.resize(1 << 12, 0);
+            self.bytes.resize(self.fetch, 0);
+            self.fetch = (self.fetch * 8).min(1 << 12);
             inner.environment.random(&mut self.bytes);
         }
         let rest = self.bytes.len().saturating_sub(8);
@@ -78,7 +80,7 @@ impl<'t, 's> Transaction<'t, 's> {
         let row = inner.author().branch(tx, state, LogKind::Data)?;
         let next = state.branches.get(row).map_or(0, |branch| branch.tip.length());
         let (drafts, touched, touched_to) = (Vec::new(), HashMap::new(), 0);
-        Ok(Self { tx, state, inner, row, next, drafts, touched, touched_to, random: Random { bytes: Vec::new() } })
+        Ok(Self { tx, state, inner, row, next, drafts, touched, touched_to, random: Random { bytes: Vec::new(), fetch: 8 } })
     }
 
     /// How many changes it has so far.

@@ -98,6 +98,35 @@ impl State {
         Ok(state)
     }
 
+    /// Whether it is what the store holds: what other processes committed was not about this project.
+    pub(crate) fn is_as_stored(&self, store: &Snapshot<'_>) -> Result<bool, Error> {
+        let mut stored = store.frontier(self.row, LogKind::Control)?;
+        stored.extend(store.frontier(self.row, LogKind::Data)?);
+        let alike = |stored: &ayni_store::Branch| {
+            let known = self.branches.get(stored.row).map(|branch| (&branch.tip, branch.applied));
+            known.is_some_and(|(tip, applied)| {
+                let effective = stored.log.kind == LogKind::Control || applied == stored.applied;
+                effective && tip.length() == stored.length && tip.hash() == stored.hash
+            })
+        };
+        if stored.len() != self.branches.iter().count() || !stored.iter().all(alike) {
+            return Ok(false);
+        }
+        let collections = store.collections(self.row)?;
+        if collections.len() != self.collections.len() {
+            return Ok(false);
+        }
+        for stored in collections {
+            let known = self.collections.get(&stored.tag);
+            let indexes = self.indexes.get(&stored.row).map_or(&[][..], Vec::as_slice);
+            let alike = known.is_some_and(|known| known.row == stored.row && known.name == stored.name);
+            if !alike || indexes != read_indexes(store, stored.row)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Entries of all data logs.
     pub(crate) fn data_entries(&self) -> u64 {
         let data = self.branches.iter().filter(|branch| branch.tip.name().kind == LogKind::Data);
@@ -106,12 +135,7 @@ impl State {
 
     /// Reads the indexes of a collection anew.
     pub(crate) fn load_indexes(&mut self, store: &Snapshot<'_>, collection: CollectionRow) -> Result<(), Error> {
-        let mut indexes = Vec::new();
-        for (row, definition) in store.indexes(collection)? {
-            let text = String::from_utf8(definition).map_err(|_| Error::Damaged("an index"))?;
-            indexes.push(Index { row, path: text.parse()? });
-        }
-        self.indexes.insert(collection, indexes);
+        self.indexes.insert(collection, read_indexes(store, collection)?);
         Ok(())
     }
 
@@ -350,6 +374,15 @@ impl State {
 /// Entries, and bytes, after which reading stops at the end of a commit.
 const READ_ENTRIES: usize = 4_096;
 const READ_BYTES: usize = 4 << 20;
+
+fn read_indexes(store: &Snapshot<'_>, collection: CollectionRow) -> Result<Vec<Index>, Error> {
+    let mut indexes = Vec::new();
+    for (row, definition) in store.indexes(collection)? {
+        let text = String::from_utf8(definition).map_err(|_| Error::Damaged("an index"))?;
+        indexes.push(Index { row, path: text.parse()? });
+    }
+    Ok(indexes)
+}
 
 /// Below which name the steps of a branch lie in the store.
 fn steps_name(row: BranchRow) -> String {
