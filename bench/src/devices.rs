@@ -105,13 +105,11 @@ fn index(project: &Project) -> Result<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub fn write(project: &Project, records: &[Value]) -> Result<()> {
-    for records in records.chunks(TRANSACTION) {
+pub fn write(project: &Project, records: Vec<Value>) -> Result<()> {
+    let mut records = records.into_iter().peekable();
+    while records.peek().is_some() {
         project.write(|tx| {
-            for record in records {
-                tx.create(COLLECTION, record.clone())?;
-            }
-            Ok(())
+            records.by_ref().take(TRANSACTION).try_for_each(|record| tx.create(COLLECTION, record).map(|_| ()))
         })?;
     }
     Ok(())

@@ -22,7 +22,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
         let device = Device::create(&folder, "one")?;
         let project = device.found()?;
         for records in records(count).chunks(100_000) {
-            write(&project, &values(records)?)?;
+            write(&project, values(records)?)?;
         }
     }
     let output = Command::new(&bench.program).env(OPEN_FOLDER, &folder).output()?;

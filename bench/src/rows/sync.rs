@@ -1,28 +1,31 @@
 //! Sync: everything to an empty device, nothing, and a little of much.
 
+use super::create::{baseline, write_plain};
 use super::{Bench, median, rate, timed};
 use crate::devices::{COLLECTION, Pipe, Wire, level, pair, until, values, write};
+use crate::plain::Rows;
 use crate::records::records;
 use crate::row::{Row, Target};
 use anyhow::{Context, Result};
 use ayni::doc::{Operation, Value};
 
 pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
-    let plain = super::create::plain(bench, "cold")?;
-    let cold = cold(bench)?.beside(&plain).wants(Target::RatioAtLeast(0.4)).wants(Target::AtLeast(40_000.0));
-    let mut rows = vec![plain, cold, edited(bench)?];
+    let mut rows = cold(bench)?;
+    rows.push(edited(bench)?);
     rows.extend(unchanged(bench)?);
     Ok(rows)
 }
 
-/// Over QUIC, from dialing until each record can be queried on the other device.
-fn cold(bench: &Bench) -> Result<Row> {
-    let records = values(&records(bench.records))?;
-    let mut times = Vec::new();
+/// Over QUIC, from dialing until each record can be queried on the other device; in turn with plain SQLite writing the same.
+fn cold(bench: &Bench) -> Result<Vec<Row>> {
+    let records = records(bench.records);
+    let rows = Rows::of_all(&records);
+    let (mut plain, mut times) = (Vec::new(), Vec::new());
     for run in 0..bench.runs {
+        plain.push(write_plain(bench, &format!("cold-{run}"), &rows)?);
         let file = |side: &str| bench.file(&format!("cold-{run}-{side}"));
         let [one, other] = pair(&file("one"), &file("other"))?;
-        write(&one.project()?, &records)?;
+        write(&one.project()?, values(&records)?)?;
         let there = other.project()?;
         let mut wire = None;
         times.push(timed(|| {
@@ -34,14 +37,17 @@ fn cold(bench: &Bench) -> Result<Row> {
             })
         })?);
     }
-    Ok(Row::ayni("cold sync over QUIC, 2 indexes", rate(bench.records, median(times)), "records/s"))
+    let plain = baseline(bench, plain);
+    let cold = Row::ayni("cold sync over QUIC, 2 indexes", rate(bench.records, median(times)), "records/s");
+    let cold = cold.beside(&plain).wants(Target::RatioAtLeast(0.4)).wants(Target::AtLeast(40_000.0));
+    Ok(vec![plain, cold])
 }
 
 /// A thousandth edited on one side: UDP payload of the whole conversation.
 fn edited(bench: &Bench) -> Result<Row> {
     let [one, other] = pair(&bench.file("edited-one"), &bench.file("edited-other"))?;
     let (here, there) = (one.project()?, other.project()?);
-    write(&here, &values(&records(bench.records))?)?;
+    write(&here, values(&records(bench.records))?)?;
     drop(level(&one, &other)?);
     let mut documents = Vec::new();
     let step = bench.records / 1_000;
@@ -72,7 +78,7 @@ fn unchanged(bench: &Bench) -> Result<Vec<Row>> {
     let [one, other] = pair(&bench.file("same-one"), &bench.file("same-other"))?;
     let count = bench.records * 10;
     for records in records(count).chunks(100_000) {
-        write(&one.project()?, &values(records)?)?;
+        write(&one.project()?, values(records)?)?;
     }
     drop(level(&one, &other)?);
     let mut pipe = Pipe::connect(&one.database, &other.database)?;

@@ -200,6 +200,15 @@ impl Shape {
         Ok(Self(fields))
     }
 
+    /// Whether it is the shape of this change.
+    pub fn fits(&self, change: &Change) -> bool {
+        let Change::Edit(operations) = change else { return false };
+        let alike = |(field, operation): (&ShapeField, &Operation)| {
+            field.act == Act::of(operation) && field.path == *operation.path()
+        };
+        self.0.len() == operations.len() && self.0.iter().zip(operations).all(alike)
+    }
+
     /// Its fields, in the order in which values stand.
     pub fn fields(&self) -> &[ShapeField] {
         &self.0

@@ -1,6 +1,7 @@
 //! Edits from whole values: the fewest operations that turn what is shown into something else.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::document::Document;
 use crate::operation::{Kind, Operation, SetKind};
@@ -15,6 +16,47 @@ use crate::value::{Map, Value};
 /// If a name is too long, or names are nested too deep.
 pub fn diff(shown: &Map, new: &Map) -> Result<Vec<Operation>, PathError> {
     Document::default().differences(shown, new, &|_| Kind::Latest)
+}
+
+/// The operations, all of kind `latest`, that make a new document of these fields: one for each leaf. With paths of `alike`,
+/// those of the document that was made before, where they are the same: records come in rows.
+///
+/// # Errors
+/// If a name is too long, or names are nested too deep.
+pub fn creation(fields: Map, alike: &[Operation]) -> Result<Vec<Operation>, PathError> {
+    let mut found = Vec::with_capacity(fields.len());
+    set_leaves(&mut Vec::new(), fields, alike, &mut found)?;
+    Ok(found)
+}
+
+fn set_leaves(
+    above: &mut Vec<Arc<str>>,
+    fields: Map,
+    alike: &[Operation],
+    found: &mut Vec<Operation>,
+) -> Result<(), PathError> {
+    for (name, value) in fields {
+        match value {
+            Value::Map(fields) if !fields.is_empty() => {
+                above.push(name.into());
+                set_leaves(above, fields, alike, found)?;
+                above.pop();
+            }
+            value => {
+                let known = alike.get(found.len()).map(Operation::path).filter(|path| leads_to(path, above, &name));
+                let path = match known {
+                    Some(path) => path.clone(),
+                    None => Path::new(above.iter().cloned().chain([name.into()]))?,
+                };
+                found.push(Operation::set_at(path, value));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn leads_to(path: &Path, above: &[Arc<str>], name: &str) -> bool {
+    path.names().split_last().is_some_and(|(last, before)| **last == *name && before == above)
 }
 
 impl Document {

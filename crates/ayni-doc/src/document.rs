@@ -1,5 +1,7 @@
 //! Documents: what all changes together make.
 
+use std::sync::Arc;
+
 use ayni_log::codec::{DecodeError, Reader, Writer};
 
 use crate::DEPTH;
@@ -77,15 +79,19 @@ impl Document {
     ///
     /// Returns `false`, and leaves the document as it was, where the version is concurrent to another: then the document
     /// must be merged from nothing.
-    pub fn advance(&mut self, version: &Version) -> bool {
-        let Some(change) = &version.change else { return true };
+    pub fn advance(&mut self, version: Version) -> bool {
+        let Some(change) = version.change else { return true };
         if !self.are_heads(&version.parents) {
             return false;
         }
         match change {
             Change::Delete => self.present = false,
             Change::Edit(operations) => {
-                operations.iter().for_each(|operation| self.root.apply(operation));
+                if self.root.is_empty() && sets_fields_in_order(&operations) {
+                    self.root = Node::of_fields(operations);
+                } else {
+                    operations.into_iter().for_each(|operation| self.root.apply(operation));
+                }
                 if self.contested {
                     self.contested = self.root.settle(false);
                 }
@@ -136,6 +142,15 @@ impl Document {
     }
 }
 
+/// Whether each operation sets a field at the top, each name after the one before: as most creations do.
+fn sets_fields_in_order(operations: &[Operation]) -> bool {
+    let mut before = None;
+    operations.iter().all(|operation| {
+        let (Operation::Set { .. }, [name]) = (operation, operation.path().names()) else { return false };
+        before.replace(name).is_none_or(|before| before < name)
+    })
+}
+
 /// Reads version and flags, and the tag of the map that follows.
 pub(crate) fn read_lead(input: &mut Reader<'_>) -> Result<u8, DecodeError> {
     match input.byte()? {
@@ -151,18 +166,27 @@ pub(crate) fn read_lead(input: &mut Reader<'_>) -> Result<u8, DecodeError> {
 
 /// Operations that have seen everything that stands in the tree: they replace all that they overlap, save what they add to.
 impl Node {
-    fn apply(&mut self, operation: &Operation) {
+    /// What operations make of nothing that [set fields in order](sets_fields_in_order): built at once.
+    fn of_fields(operations: Vec<Operation>) -> Self {
+        let child = |operation| match operation {
+            Operation::Set { path, value, .. } => Some((path.names().first()?.clone(), Self::from_value(value))),
+            _ => None,
+        };
+        Self { children: operations.into_iter().filter_map(child).collect(), ..Self::default() }
+    }
+
+    fn apply(&mut self, operation: Operation) {
         match operation {
             Operation::Set { path, value, .. } => self.replace(path.names(), Some(value)),
             Operation::Unset { path } => self.replace(path.names(), None),
-            Operation::Add { path, amount } => self.cleared_to(path).add(*amount),
-            Operation::Insert { path, element } => self.cleared_to(path).put_element(element, true),
-            Operation::Remove { path, element } => self.cleared_to(path).put_element(element, false),
+            Operation::Add { path, amount } => self.cleared_to(&path).add(amount),
+            Operation::Insert { path, element } => self.cleared_to(&path).put_element(element, true),
+            Operation::Remove { path, element } => self.cleared_to(&path).put_element(element, false),
             Operation::List { .. } | Operation::Text { .. } => {}
         }
     }
 
-    fn replace(&mut self, names: &[Box<str>], value: Option<&Value>) {
+    fn replace(&mut self, names: &[Arc<str>], value: Option<Value>) {
         let Some((name, rest)) = names.split_first() else { return };
         if rest.is_empty() {
             match (value, self.children.get_mut(name)) {
@@ -172,7 +196,7 @@ impl Node {
             }
             return;
         }
-        let child = match (value, self.children.get_mut(name)) {
+        let child = match (&value, self.children.get_mut(name)) {
             (_, Some(child)) => child,
             (Some(_), None) => self.children.entry(name.clone()).or_default(),
             (None, None) => return,
@@ -214,7 +238,7 @@ impl Node {
         **gathered = Gathered { sum: Some(Sum { total, stamp: None }), elements: None };
     }
 
-    fn put_element(&mut self, element: &Value, insert: bool) {
+    fn put_element(&mut self, element: Value, insert: bool) {
         self.children.clear();
         self.values = Values::None;
         let gathered = self.gathered.get_or_insert_default();
@@ -223,7 +247,7 @@ impl Node {
         elements.stamp = None;
         let bytes = element.to_bytes();
         if insert {
-            elements.present.insert(bytes, element.clone());
+            elements.present.insert(bytes, element);
         } else {
             elements.present.remove(&bytes);
         }

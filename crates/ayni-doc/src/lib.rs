@@ -19,7 +19,7 @@
 //!     change: Some(change),
 //! };
 //! let mut document = Document::default();
-//! assert!(document.advance(&version));
+//! assert!(document.advance(version));
 //! assert_eq!(document.get(&["name"]), Some(Value::from("Cusco")));
 //! assert_eq!(document, ayni_doc::merge(&[version]));
 //! ```
@@ -49,7 +49,7 @@ mod version;
 
 pub use change::{Change, ChangeError, Shape, ShapeField};
 pub use conflict::{Alternative, Conflict};
-pub use diff::diff;
+pub use diff::{creation, diff};
 pub use document::{Document, VERSION};
 pub use geometry::{Geometry, Position};
 pub use json::JsonError;

@@ -14,7 +14,7 @@ use crate::DEPTH;
 ///
 /// Cheap to clone. As text the names are joined by dots; a dot or backslash inside a name stands behind a backslash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Path(Arc<[Box<str>]>);
+pub struct Path(Arc<[Arc<str>]>);
 
 /// A text or list of names that is no path.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -33,8 +33,8 @@ pub enum PathError {
 
 impl Path {
     /// From its names, outermost first.
-    pub fn new<S: Into<Box<str>>>(names: impl IntoIterator<Item = S>) -> Result<Self, PathError> {
-        let names: Arc<[Box<str>]> = names.into_iter().map(Into::into).collect();
+    pub fn new<S: Into<Arc<str>>>(names: impl IntoIterator<Item = S>) -> Result<Self, PathError> {
+        let names: Arc<[Arc<str>]> = names.into_iter().map(Into::into).collect();
         if names.is_empty() {
             return Err(PathError::Empty);
         }
@@ -48,7 +48,7 @@ impl Path {
     }
 
     /// Its names, outermost first; never empty.
-    pub fn names(&self) -> &[Box<str>] {
+    pub fn names(&self) -> &[Arc<str>] {
         &self.0
     }
 
@@ -65,7 +65,7 @@ impl Path {
             return Err(DecodeError::Invalid("path"));
         }
         (0..count)
-            .map(|_| input.text("field name", limits::NAME_BYTES).map(Box::from))
+            .map(|_| input.text("field name", limits::NAME_BYTES).map(Arc::from))
             .collect::<Result<Arc<[_]>, _>>()
             .map(Self)
     }

@@ -7,6 +7,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::conflict::{Alternative, Conflict};
 use crate::path::Path;
@@ -18,7 +19,7 @@ use crate::version::Stamp;
 pub(crate) struct Node {
     pub(crate) values: Values,
     pub(crate) gathered: Option<Box<Gathered>>,
-    pub(crate) children: BTreeMap<Box<str>, Node>,
+    pub(crate) children: BTreeMap<Arc<str>, Node>,
 }
 
 /// The live whole values at a name; never a map with members, whose leaves are [`Node::children`].
@@ -65,13 +66,13 @@ pub(crate) struct Elements {
 
 impl Node {
     /// The node that a set value makes: maps become names.
-    pub(crate) fn from_value(value: &Value) -> Self {
+    pub(crate) fn from_value(value: Value) -> Self {
         match value {
             Value::Map(map) if !map.is_empty() => {
-                let children = map.iter().map(|(name, value)| (name.as_str().into(), Self::from_value(value)));
+                let children = map.into_iter().map(|(name, value)| (name.into(), Self::from_value(value)));
                 Self { children: children.collect(), ..Self::default() }
             }
-            value => Self { values: Values::Plain(value.clone()), ..Self::default() },
+            value => Self { values: Values::Plain(value), ..Self::default() },
         }
     }
 

@@ -1,6 +1,7 @@
 //! The tree of a document as bytes. Where no writes overlap it is the canonical encoding of the value that is shown.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ayni_log::codec::{DecodeError, Reader, Writer};
 use ayni_log::ids::{DeviceId, Hash};
@@ -111,9 +112,9 @@ impl Node {
     pub(crate) fn decode_children(
         input: &mut Reader<'_>,
         depth: usize,
-    ) -> Result<BTreeMap<Box<str>, Self>, DecodeError> {
+    ) -> Result<BTreeMap<Arc<str>, Self>, DecodeError> {
         let count = input.count("fields in a map", input.remaining())?;
-        let mut children = BTreeMap::<Box<str>, Self>::new();
+        let mut children = BTreeMap::<Arc<str>, Self>::new();
         let inner = if count > 0 { deeper(depth)? } else { depth };
         for _ in 0..count {
             let name = input.text("field name", limits::NAME_BYTES)?;

@@ -164,7 +164,7 @@ fn changes_are_written_and_read_as_ever() {
 #[test]
 fn documents_are_written_and_read_as_ever() {
     let mut plain = Document::default();
-    assert!(plain.advance(&version(1, 1000, &[], place())));
+    assert!(plain.advance(version(1, 1000, &[], place())));
     check("document", &plain.encode());
     check("document_contested", &contested().encode());
     assert_eq!(Document::decode(&frozen("document_contested"), contested().heads().to_vec()), Ok(contested()));

@@ -2,7 +2,9 @@
 
 mod oracle;
 
-use ayni_doc::{Change, Document, EntryKey, Kind, Map, Operation, Path, SetKind, Value, Version, diff, encoded, merge};
+use ayni_doc::{
+    Change, Document, EntryKey, Kind, Map, Operation, Path, SetKind, Value, Version, creation, diff, encoded, merge,
+};
 use ayni_log::ids::{DeviceId, Hash};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -123,7 +125,7 @@ fn as_it_came(arrived: &[Version]) -> Document {
     let mut document = Document::default();
     for (index, version) in arrived.iter().enumerate() {
         let before = document.clone();
-        if !document.advance(version) {
+        if !document.advance(version.clone()) {
             assert_eq!(document, before, "a document that cannot advance is left alone");
             document = merge(&arrived[..=index]);
         }
@@ -211,10 +213,10 @@ proptest! {
     ) {
         let map = |value: &Value| Map::from([("a".to_owned(), value.clone())]);
         let mut document = Document::default();
-        document.advance(&version(1, 0, &[], Change::Edit(vec![Operation::set("a", old.clone())])));
+        document.advance(version(1, 0, &[], Change::Edit(vec![Operation::set("a", old.clone())])));
         let operations = diff(&map(&old), &map(&new)).unwrap();
         prop_assert_eq!(old == new, operations.is_empty());
-        prop_assert!(document.advance(&version(2, 0, &[EntryKey(1)], Change::Edit(operations))));
+        prop_assert!(document.advance(version(2, 0, &[EntryKey(1)], Change::Edit(operations))));
         prop_assert_eq!(document.shown(), map(&new));
 
         // On top of any history, through merging.
@@ -229,6 +231,16 @@ proptest! {
             // Integers that are set concurrently stay in conflict below what is added.
             _ => prop_assert_eq!(shown, map(&new)),
         }
+    }
+
+    #[test]
+    fn creating_a_document_is_editing_an_empty_one(
+        values in vec((select(vec!["a", "b", "c"]), value()), 0..4), before in vec(operation(), 0..4)
+    ) {
+        let fields: Map = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let operations = diff(&Map::new(), &fields).unwrap();
+        prop_assert_eq!(&creation(fields.clone(), &before).unwrap(), &operations);
+        prop_assert_eq!(&creation(fields, &operations).unwrap(), &operations);
     }
 
     #[test]

@@ -179,16 +179,20 @@ proptest! {
     }
 
     #[test]
-    fn a_change_reads_back_with_names_and_under_its_shape(operations in vec(operation(), 0..5)) {
-        let change = Change::Edit(operations);
+    fn a_change_reads_back_with_names_and_under_its_shape(
+        operations in vec(operation(), 0..5), others in vec(operation(), 1..3)
+    ) {
+        let (change, other) = (Change::Edit(operations), Change::Edit(others));
         prop_assert_eq!(&Change::decode(&change.encode().unwrap(), &no_shapes).unwrap(), &change);
         match change.shape() {
             Some(shape) => {
                 prop_assert_eq!(&Shape::decode(&shape.encode()).unwrap(), &shape);
                 let bytes = change.encode_shaped(7).unwrap();
                 let decoded = Change::decode(&bytes, &|number| (number == 7).then_some(&shape)).unwrap();
-                prop_assert_eq!(decoded, change);
+                prop_assert_eq!(&decoded, &change);
                 prop_assert!(Change::decode(&bytes, &no_shapes).is_err());
+                prop_assert!(shape.fits(&change));
+                prop_assert_eq!(shape.fits(&other), other.shape().as_ref() == Some(&shape));
             }
             None => prop_assert!(change == Change::Edit(vec![]) || change.encode_shaped(7).is_err()),
         }

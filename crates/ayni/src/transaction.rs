@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ayni_doc::{Change, Document as Merged, Map, Operation, Value, Version, diff};
+use ayni_doc::{Change, Document as Merged, Map, Operation, Value, Version, creation, diff};
 use ayni_log::header::document_id;
 use ayni_log::ids::{CollectionTag, DocumentId, Hash, LogKind};
 use ayni_log::tip::Tip;
@@ -80,7 +80,17 @@ impl<'t, 's> Transaction<'t, 's> {
         let row = inner.author().branch(tx, state, LogKind::Data)?;
         let next = state.branches.get(row).map_or(0, |branch| branch.tip.length());
         let (drafts, touched, touched_to) = (Vec::new(), HashMap::new(), 0);
-        Ok(Self { tx, state, inner, row, next, drafts, touched, touched_to, random: Random { bytes: Vec::new(), fetch: 8 } })
+        Ok(Self {
+            tx,
+            state,
+            inner,
+            row,
+            next,
+            drafts,
+            touched,
+            touched_to,
+            random: Random { bytes: Vec::new(), fetch: 8 },
+        })
     }
 
     /// How many changes it has so far.
@@ -98,7 +108,7 @@ impl<'t, 's> Transaction<'t, 's> {
     /// # Errors
     /// [`Error::NotAMap`] unless the value is a map; [`Error::Path`] for a field name that is too long.
     pub fn create(&mut self, collection: &str, fields: impl Into<Value>) -> Result<DocumentId, Error> {
-        let change = Change::Edit(diff(&Map::new(), &fields_of(fields.into())?)?);
+        let change = self.creation(fields_of(fields.into())?)?;
         let tag = self.tag(collection)?;
         let random = self.random.next(self.inner);
         let log = self.inner.author().log(self.state, LogKind::Data).id();
@@ -120,7 +130,7 @@ impl<'t, 's> Transaction<'t, 's> {
         if let Some(put) = self.put_existing(collection, id, &fields)? {
             return Ok((id, put));
         }
-        let change = Change::Edit(diff(&Map::new(), &fields)?);
+        let change = self.creation(fields)?;
         self.push(id, Target::Keyed { collection: collection.to_owned(), tag, id }, change);
         Ok((id, Put::Created))
     }
@@ -190,6 +200,13 @@ impl<'t, 's> Transaction<'t, 's> {
         Ok(())
     }
 
+    fn creation(&self, fields: Map) -> Result<Change, Error> {
+        let before = self.drafts.last().map(|draft| &draft.change);
+        let before =
+            before.map_or(&[][..], |change| if let Change::Edit(operations) = change { operations } else { &[] });
+        Ok(Change::Edit(creation(fields, before)?))
+    }
+
     fn push(&mut self, id: DocumentId, about: Target, change: Change) {
         self.drafts.push(Draft { id, about, change });
     }
@@ -229,7 +246,7 @@ impl<'t, 's> Transaction<'t, 's> {
                 parents: merged.heads().to_vec(),
                 change: Some(draft.change.clone()),
             };
-            merged.advance(&version);
+            merged.advance(version);
         }
         Ok(Some(merged))
     }
@@ -244,7 +261,7 @@ impl<'t, 's> Transaction<'t, 's> {
         let time = inner.environment.now();
         let written = {
             let shapes = std::mem::take(&mut state.own_shapes);
-            let mut pen = Pen::new(&state.branches, tx, row, nib, shapes, &heads).map_err(pen_error)?;
+            let mut pen = Pen::new(&state.branches, tx, row, nib, shapes, &heads, drafts.len()).map_err(pen_error)?;
             for draft in &drafts {
                 pen.write(&about(&draft.about), &draft.change, time).map_err(pen_error)?;
             }

@@ -1,6 +1,8 @@
 //! What the commands on single documents share: how one is named on the command line, how fields are written there, and
 //! how one is shown.
 
+use std::sync::Arc;
+
 use ayni::doc::{Map, Operation, Path, Value};
 use ayni::{Collection, Document, DocumentId};
 use console::{Style, style};
@@ -125,7 +127,7 @@ pub(crate) fn object(text: &str) -> Result<Map, Failure> {
     Ok(fields)
 }
 
-fn place(fields: &mut Map, names: &[Box<str>], value: Value) {
+fn place(fields: &mut Map, names: &[Arc<str>], value: Value) {
     match names {
         [] => {}
         [name] => drop(fields.insert(name.to_string(), value)),

@@ -103,7 +103,8 @@ fn a_database_of_a_newer_version_is_left_alone() {
     let file = place.folder.database_file();
     let hex = "01".repeat(48);
     let connection = rusqlite::Connection::open(&file).unwrap();
-    connection.execute_batch(&format!("PRAGMA key = \"x'{hex}'\"; PRAGMA user_version = 9;")).unwrap();
+    let unlock = format!("PRAGMA key = \"x'{hex}'\"; PRAGMA cipher_hmac_algorithm = HMAC_SHA256;");
+    connection.execute_batch(&format!("{unlock} PRAGMA user_version = 9;")).unwrap();
     drop(connection);
     let error = Store::open(&place.folder, &key, Options::default()).err().unwrap();
     assert!(matches!(error, OpenError::Newer { version: 9, known: 1 }), "{error}");

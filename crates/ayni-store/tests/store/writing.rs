@@ -204,6 +204,31 @@ fn every_commit_changes_the_revision_whoever_made_it() {
     assert_ne!(store.revision().unwrap(), after);
 }
 
+#[test]
+fn what_others_commit_is_told_from_what_this_opening_commits() {
+    let place = Place::new();
+    let store = place.create();
+    let other = open(&place.folder).store;
+    let in_write = || write(&store, |write| write.set_setting(None, "a", b"1").and_then(|()| write.others()));
+    let beside = || store.read_beside_others(|_, others| Ok::<_, StoreError>(others)).unwrap();
+    let before = in_write();
+    assert_eq!((in_write(), beside()), (before, Some(before)), "own commits do not count");
+    store.checkpoint().unwrap();
+    assert_eq!((in_write(), beside()), (before, Some(before)), "nor does moving them into the database");
+
+    write(&other, |write| write.set_setting(None, "a", b"2"));
+    let after = store
+        .read_beside_others(|snapshot, others| {
+            assert_eq!(snapshot.setting(None, "a")?.unwrap(), b"2", "the snapshot holds what is counted");
+            Ok::<_, StoreError>(others)
+        })
+        .unwrap();
+    assert_ne!(after, Some(before));
+    assert_eq!(Some(in_write()), after);
+    write(&other, |write| write.set_setting(None, "a", b"3"));
+    assert_ne!(Some(in_write()), after);
+}
+
 /// Runs itself again as the child, which writes into the folder that the environment names.
 #[test]
 fn two_processes_write_and_nothing_is_lost() {

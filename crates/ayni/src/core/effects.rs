@@ -4,7 +4,6 @@
 //! documents; in the common case (an edit of exactly the version that is shown) the document advances, otherwise it is
 //! merged anew from all its entries. Either way gives the same.
 
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -23,8 +22,8 @@ use crate::error::Error;
 pub(crate) struct Arriving<'a> {
     pub(crate) position: u64,
     pub(crate) hash: Hash,
-    pub(crate) header: Cow<'a, Header>,
-    pub(crate) payload: Option<Cow<'a, [u8]>>,
+    pub(crate) header: &'a Header,
+    pub(crate) payload: Option<&'a [u8]>,
     /// What it does, where that is known already: this device has just written it. It is taken once; who asks again
     /// opens the payload.
     change: Cell<Option<Change>>,
@@ -37,8 +36,8 @@ impl<'a> Arriving<'a> {
         Self {
             position: entry.position,
             hash: entry.hash,
-            header: Cow::Borrowed(&entry.header),
-            payload: entry.payload.as_deref().map(Cow::Borrowed),
+            header: &entry.header,
+            payload: entry.payload.as_deref(),
             change: Cell::new(change),
             ends: entry.header.ends_commit,
         }
@@ -181,30 +180,33 @@ impl Run<'_> {
             return Ok(None);
         };
         let version = self.version(state, entry, body.time, parents);
-        let row = match &body.subject {
+        // Of an entry that creates what is here already, it is made again.
+        let (row, version) = match &body.subject {
             Subject::None => return Ok(None),
             Subject::Create { collection, random } => {
                 let Some(log) = state.branches.get(self.row).map(|branch| branch.tip.id()) else { return Ok(None) };
-                match self.create(tx, state, *collection, document_id(log, *random), &version)? {
+                let id = document_id(log, *random);
+                match self.create(tx, state, *collection, id, version)? {
                     Created::New(row) => return Ok(Some(row)),
-                    Created::Known(row) => row,
+                    Created::Known(row) => (row, self.version(state, entry, body.time, Vec::new())),
                     Created::Nowhere => return Ok(None),
                 }
             }
-            Subject::Keyed { collection, id } => match self.create(tx, state, *collection, *id, &version)? {
+            Subject::Keyed { collection, id } => match self.create(tx, state, *collection, *id, version)? {
                 Created::New(row) => return Ok(Some(row)),
-                Created::Known(row) => row,
+                Created::Known(row) => (row, self.version(state, entry, body.time, Vec::new())),
                 Created::Nowhere => return Ok(None),
             },
             Subject::Edit { .. } => match self.common_document(tx, &version.parents)? {
-                Some(row) => row,
+                Some(row) => (row, version),
                 None => return Ok(None),
             },
         };
-        if !documents.get(tx, &state.indexes, row)?.advance(&version) {
+        let key = version.key.0;
+        if !documents.get(tx, &state.indexes, row)?.advance(version) {
             let mut from: BTreeSet<EntryKey> =
                 documents.get(tx, &state.indexes, row)?.heads().iter().map(|key| key.0).collect();
-            from.insert(version.key.0);
+            from.insert(key);
             let merged = merge(tx, state, from, Some(self))?;
             *documents.get(tx, &state.indexes, row)? = merged;
         }
@@ -218,13 +220,12 @@ impl Run<'_> {
         state: &mut State,
         collection: u32,
         id: DocumentId,
-        version: &Version,
+        version: Version,
     ) -> Result<Created, Error> {
         let Some(collection) = state.collection_row(tx, self.row, collection)? else { return Ok(Created::Nowhere) };
         let mut document = Document::default();
-        if !document.advance(version) {
-            document = ayni_doc::merge(std::slice::from_ref(version));
-        }
+        // It has no parents, so it follows on nothing.
+        document.advance(version);
         match Documents::add(tx, &state.indexes, collection, id, &document)? {
             Some(row) => Ok(Created::New(row)),
             None => Ok(tx.document_row(collection, id)?.map_or(Created::Nowhere, Created::Known)),
@@ -249,7 +250,7 @@ impl Run<'_> {
         let change = match (entry.change.take(), &entry.payload) {
             _ if !counts => None,
             (Some(change), _) => Some(change),
-            (None, Some(payload)) => state.open_change(self.row, entry.position, &entry.header, payload),
+            (None, Some(payload)) => state.open_change(self.row, entry.position, entry.header, payload),
             (None, None) => None,
         };
         state.version(self.row, entry.position, entry.hash, time, parents, change)
@@ -300,7 +301,7 @@ fn ancestry(
         }
         let version = match run.and_then(|run| Some((run, run.entry(key)?))) {
             Some((run, entry)) => {
-                let parents = parents_of(state, run.row, entry.position, &entry.header);
+                let parents = parents_of(state, run.row, entry.position, entry.header);
                 let time = entry.header.v1().map_or(0, |body| body.time);
                 run.version(state, entry, time, parents)
             }

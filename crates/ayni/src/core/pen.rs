@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ayni_doc::{Change, ChangeError};
+use ayni_doc::{Change, ChangeError, Shape};
 use ayni_log::header::{BodyV1, Declaration, Reference, Subject};
 use ayni_log::ids::{CollectionTag, DocumentId, Hash, LogId};
 use ayni_log::seal::{Declared, LogKey};
@@ -47,6 +47,8 @@ pub(crate) struct Pen<'a> {
     new_collections: u32,
     new_shapes: u32,
     shapes: BTreeMap<Vec<u8>, u32>,
+    /// The shape used last, and its number: the next record is most often alike.
+    last_shape: Option<(Shape, u32)>,
     drafts: Vec<Draft>,
 }
 
@@ -69,7 +71,8 @@ pub(crate) enum PenError {
 }
 
 impl<'a> Pen<'a> {
-    /// Begins at the end of this device's own data branch. `heads` are the control heads that it has seen.
+    /// Begins at the end of this device's own data branch. `heads` are the control heads that it has seen, and `changes` is
+    /// how many changes it is to write.
     pub(crate) fn new(
         branches: &'a Branches,
         store: &'a Snapshot<'a>,
@@ -77,6 +80,7 @@ impl<'a> Pen<'a> {
         mut nib: Nib,
         shapes: BTreeMap<Vec<u8>, u32>,
         heads: &[(LogId, u64, Hash)],
+        changes: usize,
     ) -> Result<Self, PenError> {
         let branch = branches.get(row).ok_or(PenError::NoParent)?;
         let declared = nib.declare.take();
@@ -91,7 +95,8 @@ impl<'a> Pen<'a> {
             new_collections: 0,
             new_shapes: 0,
             shapes,
-            drafts: Vec::new(),
+            last_shape: None,
+            drafts: Vec::with_capacity(changes),
         };
         pen.anchors.see_heads(store, branch.tip.name().device, heads)?;
         if let Some(epochs) = declared {
@@ -124,10 +129,14 @@ impl<'a> Pen<'a> {
     }
 
     fn content(&mut self, change: &Change) -> Result<Vec<u8>, PenError> {
+        if let Some((_, number)) = self.last_shape.as_ref().filter(|(shape, _)| shape.fits(change)) {
+            return Ok(change.encode_shaped(*number)?);
+        }
         let Some(shape) = change.shape() else { return Ok(change.encode()?) };
         let encoded = shape.encode();
-        if let Some(number) = self.shapes.get(&encoded) {
-            return Ok(change.encode_shaped(*number)?);
+        if let Some(number) = self.shapes.get(&encoded).copied() {
+            self.last_shape = Some((shape, number));
+            return Ok(change.encode_shaped(number)?);
         }
         let declared = self.branches.get(self.row).map_or(0, |branch| branch.tip.shapes());
         let number = declared + self.new_shapes + 1;
@@ -138,6 +147,7 @@ impl<'a> Pen<'a> {
         let sealed = self.seal(Declared::Shape, &encoded);
         self.anchors.declarations.push(Declaration::Shape(sealed));
         self.shapes.insert(encoded, number);
+        self.last_shape = Some((shape, number));
         self.new_shapes += 1;
         Ok(content)
     }

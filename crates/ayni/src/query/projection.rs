@@ -1,6 +1,7 @@
 //! Which fields of a document a query shows.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use ayni_doc::{Map, Path, PathError, Value};
 
@@ -36,7 +37,7 @@ impl Projection {
 }
 
 /// Puts `value` where `names` lead, beside what is there; a map that is shown whole stays whole.
-fn place(shown: &mut Map, names: &[Box<str>], value: Value) {
+fn place(shown: &mut Map, names: &[Arc<str>], value: Value) {
     let Some((name, inner)) = names.split_first() else { return };
     if inner.is_empty() {
         shown.insert(name.to_string(), value);
