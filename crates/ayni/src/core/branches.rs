@@ -3,7 +3,7 @@
 //! A log refers to entries of others by small numbers that it anchored. Here those become [`EntryKey`]s, which are how the
 //! store and the documents name entries on this device.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use ayni_log::ids::{Hash, LogId, LogKind, LogName};
 use ayni_log::limits;
 use ayni_log::membership::Step;
 use ayni_log::seal::LogKey;
+use ayni_log::segment::VerifiedSegment;
 use ayni_log::tip::Tip;
 use ayni_store::{BranchRow, EntryKey, Snapshot, StoreError, entry_key};
 
@@ -131,6 +132,35 @@ impl Branches {
         self.iter().filter(alike).count() < limits::INCARNATIONS
     }
 
+    /// Whether a branch, or a new one where `row` is `None`, is beyond the number of a log's branches that are taken whole.
+    pub(crate) fn is_further(&self, log: LogId, row: Option<BranchRow>) -> bool {
+        let rows = self.by_log.get(&log).map_or(&[][..], Vec::as_slice);
+        let index = row.and_then(|row| rows.iter().position(|known| *known == row)).unwrap_or(rows.len());
+        index >= limits::BRANCHES_PER_LOG
+    }
+
+    /// Whether something here refers to an entry that is not here and stands in a segment, verified for a branch beyond the
+    /// number that is taken whole, or may stand further on.
+    pub(crate) fn refers_to(
+        &self,
+        store: &Snapshot<'_>,
+        segment: &VerifiedSegment,
+        row: Option<BranchRow>,
+    ) -> Result<bool, StoreError> {
+        let log = segment.log.id();
+        let mut missing = BTreeSet::new();
+        for anchored in self.iter().flat_map(|branch| branch.tip.anchors().map(|(_, anchored)| anchored)) {
+            if anchored.log == log && self.find(store, log, anchored.position, anchored.hash)?.is_none() {
+                missing.insert((anchored.position, anchored.hash));
+            }
+        }
+        let stands = segment.entries.iter().any(|entry| missing.contains(&(entry.position, entry.hash)));
+        // Which branch a later entry stands on cannot be told yet: for each of them one may be begun.
+        let later = missing.iter().filter(|(position, _)| *position >= segment.length).count();
+        let begun = self.of_log(log).count().saturating_sub(limits::BRANCHES_PER_LOG);
+        Ok(stands || later > 0 && (row.is_some() || begun < later))
+    }
+
     /// Whether an entry that a row holds counts. What several branches of a fork share counts if it does on any of them:
     /// which of them came first here, and so holds it, must not matter.
     pub(crate) fn counts(&self, row: BranchRow, position: u64) -> bool {
@@ -171,10 +201,19 @@ impl Branches {
         std::iter::successors(Some(row), parent).collect()
     }
 
-    /// Whether what a branch shares with the one it forked off is in effect.
+    /// Whether what a branch shares with the one it forked off is in effect, but for a commit that it shares the beginning of:
+    /// that takes effect with the rest of it.
     pub(crate) fn stem_in_effect(&self, row: BranchRow) -> bool {
-        let fork = self.get(row).and_then(|branch| branch.fork);
-        fork.is_none_or(|(stem, at)| self.get(stem).is_some_and(|stem| stem.applied >= at))
+        let Some(branch) = self.get(row) else { return false };
+        branch.fork.is_none_or(|(stem, at)| branch.applied > at || self.in_effect(stem) >= branch.applied)
+    }
+
+    /// Up to which position what a row holds is in effect, on whichever side of a fork.
+    pub(crate) fn in_effect(&self, row: BranchRow) -> u64 {
+        let Some(branch) = self.get(row) else { return 0 };
+        let advanced = |other: &&Branch| other.row == row || other.fork.is_none_or(|(_, at)| other.applied > at);
+        let up_to = |other: &Branch| Some(other.applied.min(self.shared_up_to(other, row)?));
+        self.of_log(branch.tip.id()).filter(advanced).filter_map(up_to).max().unwrap_or(0)
     }
 
     /// The row that holds a position of a branch: itself, or one that it forked from.
@@ -335,7 +374,7 @@ impl Branches {
         let kind = branch.tip.name().kind;
         let reached = match kind {
             LogKind::Control => branch.tip.length(),
-            LogKind::Data => branch.applied,
+            LogKind::Data => self.in_effect(holder),
         };
         (position < reached).then_some(kind)
     }

@@ -4,7 +4,6 @@
 use ayni_doc::Change;
 use ayni_log::entry::{Entry, entry_hash, seed_of};
 use ayni_log::ids::{Hash, LogKind};
-use ayni_log::limits;
 use ayni_log::membership::{control_entries, founder};
 use ayni_log::segment::{Admitted, Segment, Verified, VerifiedSegment, verify};
 use ayni_log::tip::Tip;
@@ -152,6 +151,7 @@ fn take_data(
         && *under_way.tip.name() == incoming.segment.log
         && under_way.tip.length() == incoming.segment.start
         && under_way.tip.hash() == incoming.previous
+        && !state.branches.is_further(under_way.tip.id(), Some(under_way.row))
     {
         return Ok(match verify_as_said(incoming, &under_way.tip, &author) {
             Ok((verified, tip)) => {
@@ -223,14 +223,15 @@ fn take(
             incoming.segment.start = matched;
             let tip = state.branches.get(row).map_or(Tip::new(log), |branch| branch.tip.clone());
             let forks = matched < tip.length();
-            if forks && branches.len() >= limits::BRANCHES_PER_LOG {
-                return Ok(Taken::Refused(Refusal::Unwanted));
-            }
             (if forks { tip_at(tx, row, matched, &log)? } else { tip }, Some((row, forks)))
         }
     };
     match verify_as_said(incoming, &before, author) {
         Ok((segment, tip)) => {
+            let row = place.and_then(|(row, forks)| (!forks).then_some(row));
+            if state.branches.is_further(log.id(), row) && !state.branches.refers_to(tx, &segment, row)? {
+                return Ok(Taken::Refused(Refusal::Unwanted));
+            }
             let row = settle_branch(tx, state, place, &before)?;
             Ok(Taken::New { row, before, segment, tip })
         }
@@ -256,7 +257,8 @@ fn settle_branch(
             (row, tx.branch(row)?.fork)
         }
     };
-    state.branches.insert(Branch::new(row, fork, before.clone(), before.length()));
+    let applied = before.open_commit().unwrap_or(before.length());
+    state.branches.insert(Branch::new(row, fork, before.clone(), applied));
     if before.name().kind == LogKind::Data {
         state.stepped.insert(row);
     }

@@ -70,7 +70,12 @@ impl State {
         for kind in [LogKind::Control, LogKind::Data] {
             for stored in store.frontier(row, kind)? {
                 let tip = store.tip(stored.row)?;
-                state.branches.insert(Branch::new(stored.row, stored.fork, tip, stored.applied));
+                let applied = match stored.fork {
+                    // Nothing of its own is in effect.
+                    Some((_, at)) if stored.applied == at => commit_start(store, stored.row, at)?,
+                    _ => stored.applied,
+                };
+                state.branches.insert(Branch::new(stored.row, stored.fork, tip, applied));
             }
         }
         state.load_control(store)?;
@@ -268,8 +273,7 @@ impl State {
             branch.counting = ranges;
         }
         for (stem, before) in before {
-            let applied = self.branches.get(stem).map_or(0, |branch| branch.applied);
-            let changed = difference(&before, &self.branches.counted(stem), applied);
+            let changed = difference(&before, &self.branches.counted(stem), self.branches.in_effect(stem));
             self.rejudged.extend(changed.into_iter().map(|range| (stem, range)));
         }
         Ok(())
@@ -461,6 +465,18 @@ pub(crate) fn tip_at(store: &Snapshot<'_>, row: BranchRow, length: u64, name: &L
         Ok::<_, Error>(ControlFlow::Continue(()))
     })?;
     if tip.length() == length { Ok(tip) } else { Err(StoreError::Lost("an entry").into()) }
+}
+
+/// Where the commit began that was under way when a branch had a length: that length itself between commits.
+fn commit_start(store: &Snapshot<'_>, row: BranchRow, length: u64) -> Result<u64, Error> {
+    let mut start = length.saturating_sub(ayni_log::limits::COMMIT_ENTRIES as u64);
+    store.entries(row, start..length, |entry| {
+        if entry.read_header().map_err(|_| Error::Damaged("an entry of the log"))?.ends_commit {
+            start = entry.position + 1;
+        }
+        Ok::<_, Error>(ControlFlow::Continue(()))
+    })?;
+    Ok(start)
 }
 
 /// The hash of a branch's last entry at a length, and whether that entry ends its commit.

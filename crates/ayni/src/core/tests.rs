@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use ayni_doc::Value;
 use ayni_log::header::{Anchor, BodyV1, Declaration, Subject};
 use ayni_log::ids::{Hash, LogKind, LogName, StoreId};
+use ayni_log::limits;
 use ayni_log::membership::{ControlBody, Fence, IncarnationBody, JoinRequest, admit, control_entries, removal, rotate};
-use ayni_log::segment::Segment;
+use ayni_log::segment::{Segment, encode_segment};
 use ayni_log::sign::DeviceSecret;
 use ayni_log::tip::Tip;
 use ayni_log::write::{Draft, write_commit};
 use ayni_store::BranchRow;
-use ayni_sync::Replica;
+use ayni_sync::{Refusal, Replica};
 
 use crate::core::branches::Branch;
 use crate::core::documents::Documents;
@@ -229,6 +230,162 @@ fn a_fence_on_one_side_of_a_fork_acts_alike_whichever_side_came_first() {
     for seed in 0..40 {
         assert_eq!(pieces.digest_in_some_order(&four, seed), one.digest().unwrap(), "in the order of seed {seed}");
     }
+}
+
+/// Keeps what a device's folders hold now, and puts it back each time it is opened: what notices a restored folder is
+/// restored along with it, so that every opening goes on in the same logs.
+struct Image {
+    device: Device,
+    kept: tempfile::TempDir,
+}
+
+impl Image {
+    fn of(device: Device) -> Self {
+        let kept = tempfile::TempDir::new().unwrap();
+        let Device { folder, database, clock } = device;
+        drop(database);
+        for part in ["db", "keys"] {
+            copy_folder(&folder.path().join(part), &kept.path().join(part));
+        }
+        let database = Database::open(&folder.path().join("db"), options(folder.path(), &clock)).unwrap();
+        Self { device: Device { folder, database, clock }, kept }
+    }
+
+    fn restore(self) -> Self {
+        let Self { device: Device { folder, database, clock }, kept } = self;
+        drop(database);
+        for part in ["db", "keys"] {
+            std::fs::remove_dir_all(folder.path().join(part)).unwrap();
+            copy_folder(&kept.path().join(part), &folder.path().join(part));
+        }
+        let database = Database::open(&folder.path().join("db"), options(folder.path(), &clock)).unwrap();
+        assert_eq!(database.continuity(), crate::Continuity::Same);
+        Self { device: Device { folder, database, clock }, kept }
+    }
+}
+
+/// What becomes of all that a device holds beyond `known` where another is offered it.
+fn offer(pieces: &Pieces, project: &Project) -> Vec<Result<(), Refusal>> {
+    let inner = &project.database.inner;
+    let segments = pieces.branches.values().flatten().map(|piece| {
+        let segment = Segment::decode(&piece.bytes, project.id()).unwrap();
+        Ok(Incoming { segment, previous: piece.previous, last: piece.last })
+    });
+    let ingested = project.core.write(inner, |tx, state| ingest(tx, state, &inner.author(), segments)).unwrap();
+    assert!(ingested.invalid.is_none(), "{:?}", ingested.invalid);
+    ingested.answers
+}
+
+#[test]
+fn of_a_log_that_forks_again_and_again_what_others_refer_to_is_taken_by_everyone() {
+    let [a, b, c] = team();
+    let (one, three) = (a.project(), c.project());
+    let id = create(&b.project(), number(0));
+    meet(&b.database, &a.database);
+    meet(&b.database, &c.database);
+    let all_of = |project: &Project| {
+        let mut pieces = Pieces::default();
+        pieces.gather(project);
+        pieces
+    };
+    let mut forked = Image::of(b);
+    for side in 1..9 {
+        forked = forked.restore();
+        set(&forked.device.project(), id, "side", side);
+        let answers = offer(&all_of(&forked.device.project()), &one);
+        // The first side goes on from what is known; each further one is a fork.
+        assert_eq!(answers.iter().all(Result::is_ok), side <= limits::BRANCHES_PER_LOG as i64, "side {side}");
+    }
+    forked = forked.restore();
+    let late = create(&forked.device.project(), number(9));
+    let before = one.digest().unwrap();
+    assert!(offer(&all_of(&forked.device.project()), &one).contains(&Err(Refusal::Unwanted)));
+    assert_eq!(one.digest().unwrap(), before);
+
+    // Another device has met that side, and writes on top of it.
+    meet(&forked.device.database, &c.database);
+    set(&three, late, "number", 10);
+    let built_upon = all_of(&three);
+    // In whatever order the branches come, what is built upon is asked for again and taken then.
+    offer(&built_upon, &one);
+    assert!(offer(&built_upon, &one).iter().all(Result::is_ok));
+    assert_eq!(get(&one, late, "number"), Some(Value::Int(10)));
+    rebuilt_equal(&a.database);
+
+    // What its author goes on to write there nobody has built upon.
+    create(&forked.device.project(), number(11));
+    assert!(offer(&all_of(&forked.device.project()), &one).contains(&Err(Refusal::Unwanted)));
+    assert_eq!(one.collection("places").len().unwrap(), 2);
+}
+
+/// Writes the same beginning of one commit with several endings, the first of them without its own end yet.
+fn fork_within_a_commit(device: &Device) -> [Vec<Piece>; 3] {
+    let project = device.project();
+    let inner = &project.database.inner;
+    let mut written = None;
+    let result: Result<(), Error> = project.core.write(inner, |tx, state| {
+        let row = inner.author().branch(tx, state, LogKind::Data)?;
+        let tip = state.branches.get(row).unwrap().tip.clone();
+        let number = tip.key_sets();
+        let key = state.log_key(row, number).unwrap();
+        let collection = tip.collection_number(state.ring.naming_key().unwrap().tag("places")).unwrap();
+        let draft = |side: u8, at: u16| {
+            let mut random = [side; 8];
+            random[..2].copy_from_slice(&at.to_be_bytes());
+            let subject = Subject::Create { collection, random };
+            let body = BodyV1 { time: 1, key: number, declarations: Vec::new(), subject, attachments: Vec::new() };
+            let change = ayni_doc::Change::Edit(vec![ayni_doc::Operation::set("side", Value::Int(i64::from(side)))]);
+            Draft { body, content: change.encode().unwrap() }
+        };
+        let commit = |side: u8, length: u16| {
+            // One commit of the same fifty entries, then others.
+            let drafts = (0..length).map(|at| draft(if at < 50 { 0 } else { side }, at)).collect();
+            let (segments, _) = write_commit(&tip, &inner.secret, Some(&key), drafts).unwrap();
+            let mut previous = tip.hash();
+            let pieces = segments.iter().map(|segment| {
+                let before = std::mem::replace(&mut previous, segment.hash);
+                let entries = segment.entries.iter().map(|entry| (&*entry.header_bytes, entry.payload.as_deref()));
+                let bytes = encode_segment(&segment.log, segment.start, entries, &segment.signature);
+                Piece { bytes, previous: before, last: segment.hash }
+            });
+            pieces.collect::<Vec<_>>()
+        };
+        written = Some([commit(1, 1_100), commit(2, 60), commit(3, 70)]);
+        Err(Error::Cancelled)
+    });
+    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+    written.unwrap()
+}
+
+#[test]
+fn a_fork_within_a_commit_has_the_same_effect_whichever_side_came_first_and_whichever_never_ends() {
+    let [a, b, d] = team();
+    let (one, four) = (a.project(), d.project());
+    create(&b.project(), number(0));
+    meet(&b.database, &a.database);
+    let mut known = Pieces::default();
+    known.gather(&one);
+    let sides = fork_within_a_commit(&b);
+    assert_eq!(sides.each_ref().map(Vec::len), [2, 1, 1]);
+    let shown = |lengths: [usize; 3]| {
+        let mut pieces = Pieces { branches: known.branches.clone() };
+        // All sides go on from the end of what is known of the log.
+        let end = sides[1][0].previous;
+        let lane = pieces.branches.iter().find(|((_, last), _)| *last == end).map(|(lane, _)| *lane).unwrap();
+        let before = pieces.branches.remove(&lane).unwrap();
+        for (side, length) in lengths.into_iter().enumerate() {
+            let mut lane_of_side = before.clone();
+            lane_of_side.extend(sides[side][..length].iter().cloned());
+            pieces.branches.insert((lane.0, Hash([side as u8; 32])), lane_of_side);
+        }
+        let digests: Vec<_> = (0..30).map(|seed| pieces.digest_in_some_order(&four, seed)).collect();
+        assert!(digests.iter().all(|digest| *digest == digests[0]), "{lengths:?}");
+        digests[0]
+    };
+    let digests = [[1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 1, 1], [2, 1, 1]].map(shown);
+    assert_eq!(digests[1], digests[2], "a commit that never ends has no effect, and keeps none that shares its beginning");
+    let distinct: std::collections::BTreeSet<_> = digests.into_iter().collect();
+    assert_eq!(distinct.len(), 4);
 }
 
 #[test]
