@@ -36,7 +36,7 @@ pub const TABLE_BYTES: usize = 1 << 20;
 pub const ATTACHMENTS: usize = 256;
 /// Bytes of one attachment, as its author claims them.
 pub const ATTACHMENT_BYTES: u64 = 1 << 40;
-/// Branches of one log that are taken; a further one is refused.
+/// Branches of one log that are taken whole; further ones only as far as others refer to them.
 pub const BRANCHES_PER_LOG: usize = 8;
 /// Incarnations of one device.
 pub const INCARNATIONS: usize = 256;
