@@ -311,3 +311,74 @@ fn a_removed_device_that_is_admitted_again_begins_anew() {
     let after = world.admit(ana, Role::Member);
     assert_eq!(roles(&world, &[ana, between, after]), [COORDINATOR, None, Some(Role::Member)]);
 }
+
+/// The recovery key after it was used on two copies of a folder, each of which wrote: it holds both sides, and goes on from
+/// the one that had seen only the beginning.
+fn forked_recovery_key(world: &mut World) {
+    world.tell(FOUNDER, RECOVERY);
+    let copy = world.copy(RECOVERY);
+    world.admit(RECOVERY, Role::Carrier);
+    world.restore(copy);
+    world.tell_everyone();
+}
+
+#[test]
+fn a_recovery_key_whose_log_forked_still_settles_a_stolen_founders_device() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    forked_recovery_key(&mut world);
+    world.remove(RECOVERY, FOUNDER);
+    assert_eq!(roles(&world, &[FOUNDER, ana]), [REMOVED, COORDINATOR]);
+}
+
+#[test]
+fn a_recovery_key_whose_log_forked_removes_a_founder_whom_another_demoted() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    world.tell_everyone();
+    // No fence: by it all that the founder did is void, Ana's own admission too.
+    let demotion = role_change(world.id(FOUNDER), Role::Coordinator, Role::Carrier, vec![]);
+    world.act(ana, vec![ControlBody::Role(demotion)]);
+    forked_recovery_key(&mut world);
+    world.remove(RECOVERY, ana);
+    world.remove(RECOVERY, FOUNDER);
+    assert_eq!(roles(&world, &[FOUNDER, ana]), [REMOVED, REMOVED]);
+}
+
+#[test]
+fn what_the_sides_of_a_fork_say_of_one_device_leaves_the_least_role_and_the_furthest_fence() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    let ben = world.admit(ana, Role::Member);
+    world.tell(ana, RECOVERY);
+    let copy = world.copy(RECOVERY);
+    let fences = vec![world.control_fence(ana, 1)];
+    let demotion = role_change(world.id(ana), Role::Coordinator, Role::Reader, fences);
+    world.act(RECOVERY, vec![ControlBody::Role(demotion)]);
+    world.restore(copy);
+    // It holds the demotion, and has not seen it.
+    world.tell_everyone();
+    world.remove_at(RECOVERY, ana, vec![]);
+    assert_eq!(roles(&world, &[ana, ben]), [REMOVED, Some(Role::Member)]);
+}
+
+#[test]
+fn a_log_that_forked_anchors_anew_what_only_its_other_side_had_seen() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    let ben = world.admit(FOUNDER, Role::Coordinator);
+    world.tell(FOUNDER, ana);
+    world.admit(ana, Role::Member);
+    let copy = world.copy(ana);
+    let by_ben = world.admit_again(ben, ana, Role::Coordinator);
+    world.tell(ben, ana);
+    let other_side = world.admit_again(ana, ben, Role::Coordinator);
+    world.restore(copy);
+    world.tell_everyone();
+    let heads = |named: Vec<(_, _, Hash)>| named.into_iter().map(|(_, _, hash)| hash).collect::<Vec<_>>();
+    let to_anchor = |world: &World| heads(world.devices[ana].view.heads_for(&world.devices[ana].tip));
+    assert_eq!(heads(world.devices[ana].view.heads()), [other_side]);
+    assert_eq!(to_anchor(&world), [by_ben]);
+    world.act(ana, vec![ControlBody::Retention(RetentionBody { retention: Retention::Recent })]);
+    assert_eq!(to_anchor(&world), [], "nothing is anchored twice");
+}
