@@ -312,6 +312,26 @@ fn a_removed_device_that_is_admitted_again_begins_anew() {
     assert_eq!(roles(&world, &[ana, between, after]), [COORDINATOR, None, Some(Role::Member)]);
 }
 
+#[test]
+fn a_removed_founder_cannot_found_the_project_again() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    world.tell_everyone();
+    world.remove(RECOVERY, FOUNDER);
+    let founding = world.written[0].body.clone();
+    for (incarnation, saw_the_removal) in [(2, false), (3, true)] {
+        world.begin_anew(FOUNDER, incarnation);
+        if saw_the_removal {
+            world.tell_everyone();
+        }
+        // Having seen nothing it only says again how the project began.
+        let again = world.act(FOUNDER, vec![founding.clone()])[0];
+        assert_eq!(world.everything().counts(&again), !saw_the_removal);
+        let friend = world.admit(FOUNDER, Role::Member);
+        assert_eq!(roles(&world, &[FOUNDER, ana, friend]), [REMOVED, COORDINATOR, None]);
+    }
+}
+
 /// The recovery key after it was used on two copies of a folder, each of which wrote: it holds both sides, and goes on from
 /// the one that had seen only the beginning.
 fn forked_recovery_key(world: &mut World) {

@@ -145,6 +145,14 @@ impl World {
         device.view.insert_all(copy.held).unwrap();
     }
 
+    /// Lets a device go on in a new incarnation, holding nothing of what was before.
+    pub(crate) fn begin_anew(&mut self, who: usize, incarnation: u8) {
+        let device = &mut self.devices[who];
+        device.tip = Tip::new(log_of(self.project, device.secret.id(), LogKind::Control, incarnation));
+        device.own.clear();
+        device.view = ControlView::new(self.project);
+    }
+
     pub(crate) fn id(&self, who: usize) -> DeviceId {
         self.devices[who].secret.id()
     }
