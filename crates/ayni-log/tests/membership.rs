@@ -7,6 +7,8 @@ mod world;
 mod arrival;
 #[path = "membership/counting.rs"]
 mod counting;
+#[path = "membership/formats.rs"]
+mod formats;
 #[path = "membership/frozen.rs"]
 mod frozen;
 #[path = "membership/garbage.rs"]
@@ -17,3 +19,5 @@ mod joining;
 mod keys;
 #[path = "membership/removal.rs"]
 mod removal;
+#[path = "membership/rights.rs"]
+mod rights;

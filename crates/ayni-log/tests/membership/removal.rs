@@ -1,7 +1,7 @@
 //! Removals: how coordinators who remove each other settle.
 
 use ayni_log::ids::{DeviceId, Hash};
-use ayni_log::membership::{ControlBody, Fence, Retention, RetentionBody, Role, role_change};
+use ayni_log::membership::{AdoptBody, ControlBody, Fence, Retention, RetentionBody, Role, removal, role_change};
 use ayni_log::segment::checkpoint_message;
 
 use crate::world::{FOUNDER, RECOVERY, World};
@@ -85,7 +85,7 @@ fn the_recovery_key_settles_a_stolen_founders_device() {
     // And nobody removes the recovery key.
     world.tell_everyone();
     let recovery: DeviceId = world.id(RECOVERY);
-    world.act(ana, vec![ControlBody::Remove(ayni_log::membership::removal(recovery, vec![]))]);
+    world.act(ana, vec![ControlBody::Remove(removal(recovery, vec![]))]);
     let late = world.admit(RECOVERY, Role::Member);
     assert_eq!(roles(&world, &[late, RECOVERY]), [Some(Role::Member), COORDINATOR]);
 }
@@ -177,11 +177,23 @@ fn an_entry_that_misplaces_what_it_had_seen_has_no_effect() {
     let mut world = World::new();
     let ana = world.admit(FOUNDER, Role::Coordinator);
     world.admit(ana, Role::Member);
-    let mut crooked = world.written.pop().unwrap();
-    crooked.references[0].position += 1;
-    let mut view = world.everything();
-    view.insert(crooked.clone()).unwrap();
-    assert!(view.entry(&crooked.hash).is_some() && !view.counts(&crooked.hash));
+    world.admit(ana, Role::Member);
+    let written = |back: usize| world.written[world.written.len() - back].clone();
+    let (mut position, mut log, mut first) = (written(2), written(2), written(2));
+    position.references[0].position += 1;
+    log.references[0].log = position.log.id();
+    first.position = 1;
+    let (mut further, mut elsewhere, mut headless) = (written(1), written(1), written(1));
+    further.position += 1;
+    elsewhere.log = world.written[0].log;
+    headless.previous = None;
+    for crooked in [position, log, first, further, elsewhere, headless] {
+        assert!(world.everything().counts(&crooked.hash), "as it was written");
+        let mut view = ayni_log::membership::ControlView::new(world.project);
+        let others = world.written.iter().filter(|entry| entry.hash != crooked.hash).cloned();
+        view.insert_all(others.chain([crooked.clone()])).unwrap();
+        assert!(view.entry(&crooked.hash).is_some() && !view.counts(&crooked.hash), "{crooked:?}");
+    }
 }
 
 #[test]
@@ -252,15 +264,30 @@ fn members_decide_only_about_themselves() {
 }
 
 #[test]
-fn a_fence_that_the_device_never_signed_removes_nobody() {
+fn one_fence_that_the_device_never_signed_voids_the_whole_entry() {
     let mut world = World::new();
     let ana = world.admit(FOUNDER, Role::Coordinator);
     world.admit(ana, Role::Member);
     world.tell_everyone();
-    let mut fence = world.control_fence(ana, 1);
-    fence.hash = Hash([1; 32]);
-    world.remove_at(FOUNDER, ana, vec![fence]);
+    let signed = world.data_fence(ana, 1, 4, Hash([4; 32]));
+    let forged = Fence { hash: Hash([1; 32]), ..signed };
+    let device = world.id(ana);
+    let bodies = |fences: Vec<Fence>| {
+        [
+            ControlBody::Remove(removal(device, fences.clone())),
+            ControlBody::Role(role_change(device, Role::Coordinator, Role::Reader, fences.clone())),
+            ControlBody::Adopt(AdoptBody { device, fences, entries: vec![] }),
+        ]
+    };
+    for body in bodies(vec![forged, signed]) {
+        let void = world.act(FOUNDER, vec![body])[0];
+        assert!(!world.everything().counts(&void));
+    }
     assert_eq!(roles(&world, &[ana]), [COORDINATOR]);
+    for body in bodies(vec![signed]) {
+        let counts = world.act(FOUNDER, vec![body])[0];
+        assert!(world.everything().counts(&counts));
+    }
 }
 
 #[test]
