@@ -7,6 +7,8 @@ mod world;
 mod arrival;
 #[path = "membership/counting.rs"]
 mod counting;
+#[path = "membership/fences.rs"]
+mod fences;
 #[path = "membership/formats.rs"]
 mod formats;
 #[path = "membership/frozen.rs"]

@@ -180,7 +180,7 @@ fn another_version_another_kind_or_a_byte_more_is_not_understood() {
         assert_eq!(ControlBody::read(&longer), ControlBody::Unknown(longer.clone()), "{name}");
     }
     // What may be absent is said by 0 or 1, and what a device keeps too.
-    for flagged in [vec![1, 7, 2], vec![1, 12, 2]] {
+    for flagged in [[[1, 7, 2].as_slice(), &[0; 16]].concat(), vec![1, 12, 2]] {
         assert_eq!(ControlBody::read(&flagged), ControlBody::Unknown(flagged.clone()));
     }
 }
