@@ -19,6 +19,8 @@ mod garbage;
 mod joining;
 #[path = "membership/keys.rs"]
 mod keys;
+#[path = "membership/ranks.rs"]
+mod ranks;
 #[path = "membership/removal.rs"]
 mod removal;
 #[path = "membership/rights.rs"]
