@@ -7,6 +7,10 @@ mod world;
 mod arrival;
 #[path = "membership/counting.rs"]
 mod counting;
+#[path = "membership/fences.rs"]
+mod fences;
+#[path = "membership/formats.rs"]
+mod formats;
 #[path = "membership/frozen.rs"]
 mod frozen;
 #[path = "membership/garbage.rs"]
@@ -15,5 +19,9 @@ mod garbage;
 mod joining;
 #[path = "membership/keys.rs"]
 mod keys;
+#[path = "membership/ranks.rs"]
+mod ranks;
 #[path = "membership/removal.rs"]
 mod removal;
+#[path = "membership/rights.rs"]
+mod rights;

@@ -161,5 +161,5 @@ fn control_ends(graph: &Graph, kind: LogKind, id: NodeId) -> Vec<NodeId> {
             && node.entry.position.checked_add(1) == Some(fence.length);
         if named { graph.commit_end(end) } else { None }
     };
-    fences.iter().filter(|fence| fence.kind == LogKind::Control).filter_map(end).collect()
+    fences.iter().filter_map(end).collect()
 }

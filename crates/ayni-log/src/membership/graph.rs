@@ -329,8 +329,10 @@ impl Graph {
             !self.is_recovery(device, Some(clock)) && fences.iter().all(|fence| fence.is_genuine(self.project, device))
         };
         match &entry.body {
+            // Had it seen anything, a removed founder could found the project again after its removal, and be back.
             ControlBody::Found(body) => {
-                entry.position == 0 && body.founder == entry.log.device && body.project() == self.project
+                let first = entry.position == 0 && entry.references.is_empty();
+                first && body.founder == entry.log.device && body.project() == self.project
             }
             ControlBody::Incarnation(_) => entry.position == 0,
             ControlBody::Admit(body) => {

@@ -162,3 +162,30 @@ impl GrantedKeys {
         Ok(Self(epochs))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(epochs: impl IntoIterator<Item = u16>) -> GrantedKeys {
+        let keys = |epoch: u16| {
+            let hash = Hash(std::array::from_fn(|index| epoch.to_be_bytes()[index % 2]));
+            let reading = epoch.is_multiple_of(2).then(|| ReadingKey::from_bytes([1; 32]));
+            (hash, reading, CarriageKey::from_bytes([2; 32]))
+        };
+        GrantedKeys(epochs.into_iter().map(keys).collect())
+    }
+
+    fn reads_back(keys: &GrantedKeys) -> bool {
+        GrantedKeys::decode(&keys.encode()).as_ref() == Ok(keys)
+    }
+
+    #[test]
+    fn a_grant_names_each_epoch_once_and_in_order_up_to_its_limit() {
+        assert!(reads_back(&granted([])) && reads_back(&granted([1, 2, 3])));
+        assert!(!reads_back(&granted([1, 3, 2])) && !reads_back(&granted([1, 1])));
+        let limit = limits::GRANTED_EPOCHS as u16;
+        assert!(reads_back(&granted(0..limit)) && !reads_back(&granted(0..limit + 1)));
+        assert!(GrantedKeys::decode(&[granted([1]).encode().as_slice(), &[0]].concat()).is_err());
+    }
+}

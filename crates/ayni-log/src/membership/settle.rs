@@ -72,7 +72,6 @@ fn has_right(graph: &Graph, flags: &[bool], id: NodeId) -> bool {
     // The node itself is not flagged yet, so what it says of its author does not count here.
     let role = || role_in(graph, flags, author, Some(&node.clock)).unwrap_or(Role::Removed);
     match &node.entry.body {
-        ControlBody::Unknown(_) => false,
         ControlBody::Found(_) => true,
         ControlBody::Incarnation(_) | ControlBody::Retention(_) => role() > Role::Removed,
         ControlBody::DeviceName(body) if body.device == author => role() > Role::Removed,
@@ -260,9 +259,8 @@ impl<'a> Ranks<'a> {
     }
 
     fn compare_removals(&self, a: NodeId, b: NodeId) -> Ordering {
-        let recovery = |standing| standing != Standing::Recovery;
         let (x, y) = (self.standing(a), self.standing(b));
-        recovery(x).cmp(&recovery(y)).then_with(|| self.compare(x, y)).then_with(|| self.place(a).cmp(&self.place(b)))
+        self.compare(x, y).then_with(|| self.place(a).cmp(&self.place(b)))
     }
 }
 

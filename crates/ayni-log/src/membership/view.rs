@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::ids::{DeviceId, ExchangeKey, Hash, LogId, LogKind, LogName, ProjectId};
 use crate::limits;
 use crate::segment::Admitted;
+use crate::tip::Tip;
 
 use super::body::ControlBody;
 use super::control::ControlEntry;
@@ -222,10 +223,22 @@ impl ControlView {
         role_in(&self.graph, &self.settled.valid, device, Some(&clock))
     }
 
-    /// The control entries to anchor: of those in whole commits that devices wrote while they were in the project, the ones
-    /// that no other had seen. Ascending by log.
+    /// What a data log anchors: of the control entries in whole commits that devices wrote while they were in the project,
+    /// those that no other had seen. Ascending by log.
     pub fn heads(&self) -> Vec<(LogId, u64, Hash)> {
-        let open = |id: NodeId| self.settled.is_inside(id) && self.graph.node(id).whole;
+        self.heads_among(|_| true)
+    }
+
+    /// What the next entry of a control log anchors: such heads among the entries of other logs that its branch has not
+    /// seen. A log never anchors itself: where it forked, what only its other side had seen is anchored anew.
+    pub fn heads_for(&self, own: &Tip) -> Vec<(LogId, u64, Hash)> {
+        let last = self.graph.find(&own.hash());
+        let seen = |id: NodeId| last.is_some_and(|last| self.graph.saw(last, id));
+        self.heads_among(|id| self.graph.node(id).log != own.id() && !seen(id))
+    }
+
+    fn heads_among(&self, among: impl Fn(NodeId) -> bool) -> Vec<(LogId, u64, Hash)> {
+        let open = |id: NodeId| self.settled.is_inside(id) && self.graph.node(id).whole && among(id);
         let mut heads: Vec<(LogId, u64, Hash)> = self
             .graph
             .maximal(&self.graph.last_of_chains(open))

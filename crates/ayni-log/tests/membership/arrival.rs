@@ -1,27 +1,18 @@
 //! The order in which control entries come makes no difference.
 
-use ayni_log::ids::{Hash, LogKind, Signature};
+use ayni_log::ids::{Hash, LogKind};
 use ayni_log::limits;
 use ayni_log::membership::{
     AdoptBody, ControlBody, ControlEntry, ControlView, Counting, InsertError, Inserted, Role, Step, role_change,
 };
-use ayni_log::tip::Tip;
 use proptest::prelude::*;
 
-use crate::world::{FOUNDER, RECOVERY, World, log_of};
+use crate::world::{Copy, FOUNDER, RECOVERY, World, log_of};
 
 const ROLES: [Role; 4] = [Role::Carrier, Role::Reader, Role::Member, Role::Coordinator];
 
 /// One step of a random history: what happens, who does it, to whom, and how.
 type Event = (u8, u8, u8, u8);
-
-/// A device as it was, to be restored from.
-struct Copy {
-    who: usize,
-    tip: Tip,
-    own: Vec<(ControlEntry, Option<Signature>)>,
-    held: Vec<ControlEntry>,
-}
 
 fn happen(world: &mut World, copies: &mut Vec<Copy>, (kind, who, whom, how): Event) {
     let count = world.devices.len();
@@ -43,18 +34,10 @@ fn happen(world: &mut World, copies: &mut Vec<Copy>, (kind, who, whom, how): Eve
             let adopt = AdoptBody { device: world.id(whom), fences: vec![fence], entries: vec![] };
             world.act(who, vec![epoch, ControlBody::Adopt(adopt)]);
         }
-        8 => {
-            let device = &world.devices[who];
-            let held = device.view.entries().cloned().collect();
-            copies.push(Copy { who, tip: device.tip.clone(), own: device.own.clone(), held });
-        }
+        8 => copies.push(world.copy(who)),
         _ => {
             let Some(copy) = copies.pop() else { return };
-            let device = &mut world.devices[copy.who];
-            device.tip = copy.tip;
-            device.own = copy.own;
-            device.view = ControlView::new(world.project);
-            device.view.insert_all(copy.held).unwrap();
+            world.restore(copy);
         }
     }
 }
@@ -142,34 +125,54 @@ proptest! {
 
     #[test]
     fn the_recovery_key_always_has_the_last_word(
-        events in proptest::collection::vec(any::<Event>(), 1..40),
+        before in proptest::collection::vec(any::<Event>(), 1..40),
+        (restored, heard) in any::<(bool, bool)>(),
         whom in 2usize..5,
+        after in proptest::collection::vec(any::<Event>(), 0..20),
     ) {
         let mut world = World::new();
         for _ in 0..3 {
             world.admit(FOUNDER, Role::Coordinator);
         }
         world.tell_everyone();
-        let mut copies = Vec::new();
-        for event in events {
-            // A recovery key whose own log forks is not settled yet: docs/membership.md says so.
-            let forks_recovery = event.0 % 10 == 8 && usize::from(event.1) % world.devices.len() == RECOVERY;
-            if !forks_recovery {
-                happen(&mut world, &mut copies, event);
-            }
+        let (mut copies, recovery) = (Vec::new(), world.copy(RECOVERY));
+        for event in before {
+            happen(&mut world, &mut copies, event);
         }
-        world.tell_everyone();
+        // Set back, with all that it wrote on the other side of a fork, it may hear of that or of nothing since.
+        if restored {
+            (0..world.devices.len()).for_each(|who| world.tell(who, RECOVERY));
+            world.admit(RECOVERY, Role::Coordinator);
+            world.restore(recovery);
+        }
+        if heard {
+            world.tell_everyone();
+        }
         world.remove(RECOVERY, whom);
         world.remove(RECOVERY, FOUNDER);
-        for who in 2..world.devices.len() {
-            world.remove(who, RECOVERY);
-            world.admit_again(whom, who, Role::Coordinator);
+        // They and whomever they admit go on, with old copies of their devices too.
+        copies.retain(|copy| [FOUNDER, whom].contains(&copy.who));
+        let mut removed = vec![FOUNDER, whom];
+        for (kind, who, on, how) in after {
+            let who = removed[usize::from(who) % removed.len()];
+            let devices = world.devices.len();
+            happen(&mut world, &mut copies, (kind, who as u8, on, how));
+            removed.extend(devices..world.devices.len());
+        }
+        for who in [FOUNDER, whom] {
+            for other in 0..world.devices.len() {
+                world.remove(who, RECOVERY);
+                world.admit_again(who, other, Role::Coordinator);
+            }
         }
         let view = world.everything();
         // Removed; or never validly admitted, where the history voided the admission too.
         prop_assert!(view.role(world.id(whom)) <= Some(Role::Removed));
         prop_assert_eq!(view.role(world.id(FOUNDER)), Some(Role::Removed));
         prop_assert_eq!(view.role(world.id(RECOVERY)), Some(Role::Coordinator));
+        for newcomer in &removed[2..] {
+            prop_assert_eq!(view.role(world.id(*newcomer)), None);
+        }
     }
 }
 

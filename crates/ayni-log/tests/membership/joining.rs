@@ -1,5 +1,6 @@
 //! From a ticket to an admission.
 
+use ayni_log::limits;
 use ayni_log::membership::{ControlBody, JoinRequest, RequestError, Role, Ticket, admit, grant, invite, open_name};
 use ayni_log::sign::DeviceSecret;
 
@@ -98,4 +99,69 @@ fn an_admission_that_forges_a_consent_admits_nobody() {
     world.act(FOUNDER, vec![ControlBody::Admit(body)]);
     assert_eq!(world.everything().role(device), None);
     assert!(world.everything().admitted(device).is_none());
+}
+
+#[test]
+fn an_admission_by_ticket_counts_only_if_its_author_had_seen_the_invite_whatever_became_of_that() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    let ticket = Ticket {
+        project: world.project,
+        inviter: world.id(ana),
+        secret: [3; 16],
+        role: Role::Member,
+        addresses: vec![],
+    };
+    let invited = world.act(ana, vec![ControlBody::Invite(invite(world.project, &[3; 16], Role::Member, None, 9))])[0];
+    let admission = |world: &World, device: usize| {
+        let request = JoinRequest::new(&ticket, &world.devices[device].secret, "a device");
+        let state = world.devices[ana].view.check_request(&request, 0).unwrap();
+        ControlBody::Admit(admit(&request, &state, &world.naming).unwrap())
+    };
+    let (early, late) = (world.add_device(), world.add_device());
+    let unseen = admission(&world, early);
+    world.act(FOUNDER, vec![unseen]);
+    assert_eq!(world.everything().role(world.id(early)), None);
+    let seen = admission(&world, late);
+    world.tell(ana, FOUNDER);
+    // The invite is void from here on, and had been made all the same.
+    world.remove_at(FOUNDER, ana, vec![]);
+    world.act(FOUNDER, vec![seen]);
+    let view = world.everything();
+    assert!(!view.counts(&invited));
+    assert_eq!(view.role(world.id(late)), Some(Role::Member));
+}
+
+#[test]
+fn an_admission_that_does_not_count_uses_up_no_ticket() {
+    let (mut world, ticket) = invited(Role::Member, None, 1);
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    world.tell_everyone();
+    let (first, second) = (device_secret(20), device_secret(21));
+    let_in(&mut world, ana, &JoinRequest::new(&ticket, &first, "one"), 0).unwrap();
+    world.remove_at(FOUNDER, ana, vec![]);
+    world.tell(ana, FOUNDER);
+    let_in(&mut world, FOUNDER, &JoinRequest::new(&ticket, &second, "two"), 0).unwrap();
+    let third = JoinRequest::new(&ticket, &device_secret(22), "three");
+    assert_eq!(let_in(&mut world, FOUNDER, &third, 0), Err(RequestError::UsedUp));
+}
+
+#[test]
+fn a_request_of_another_version_or_with_a_byte_more_is_not_read() {
+    let (_, ticket) = invited(Role::Member, None, 1);
+    let request = JoinRequest::new(&ticket, &device_secret(20), &"ñ".repeat(200));
+    assert_eq!(request.name, "ñ".repeat(128), "a long name is cut");
+    let bytes = request.encode();
+    assert_eq!(JoinRequest::decode(&bytes), Ok(request));
+    assert!(JoinRequest::decode(&[&[2], &bytes[1..]].concat()).is_err());
+    assert!(JoinRequest::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
+}
+
+#[test]
+fn a_ticket_holds_as_many_addresses_as_its_limit_says() {
+    let (_, ticket) = invited(Role::Member, None, 1);
+    for (count, fits) in [(limits::TICKET_ADDRESSES, true), (limits::TICKET_ADDRESSES + 1, false)] {
+        let ticket = Ticket { addresses: vec!["192.168.1.7:4040".into(); count], ..ticket.clone() };
+        assert_eq!(ticket.to_string().parse() == Ok(ticket), fits);
+    }
 }

@@ -1,7 +1,8 @@
 //! Who can open what.
 
 use ayni_log::ids::Hash;
-use ayni_log::membership::{ControlBody, KeyRing, Role, grant, removal, rotate};
+use ayni_log::membership::{ControlBody, KeyRing, Role, first_epoch, grant, removal, rotate};
+use ayni_log::seal::NamingKey;
 
 use crate::world::{FOUNDER, RECOVERY, World};
 
@@ -171,4 +172,20 @@ fn keys_that_do_not_match_their_epoch_are_not_taken() {
     assert!(!ring.update(&world.devices[FOUNDER].view), "nothing is opened twice");
     assert_eq!(ring.reading_key(&epoch), None);
     assert!(ring.carriage_key(&epoch).is_some());
+    let mut lying = world.first_epoch.clone();
+    lying.carriage = Hash([1; 32]);
+    let epoch = world.act(FOUNDER, vec![ControlBody::Epoch(lying)])[0];
+    assert!(world.ring(FOUNDER).reading_key(&epoch).is_some());
+    assert_eq!(world.ring(FOUNDER).carriage_key(&epoch), None);
+}
+
+#[test]
+fn a_naming_key_that_the_founding_entry_does_not_vouch_for_is_not_taken() {
+    let mut world = World::new();
+    let ControlBody::Found(found) = world.written[0].body.clone() else { panic!() };
+    for number in 0..8 {
+        let (epoch, _) = first_epoch(&found, &NamingKey::from_bytes([1; 32]), &[number; 32]).unwrap();
+        world.act(FOUNDER, vec![ControlBody::Epoch(epoch)]);
+        assert_eq!(world.ring(FOUNDER).naming_key(), Some(&world.naming));
+    }
 }

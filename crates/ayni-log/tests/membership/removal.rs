@@ -1,7 +1,7 @@
 //! Removals: how coordinators who remove each other settle.
 
 use ayni_log::ids::{DeviceId, Hash};
-use ayni_log::membership::{ControlBody, Fence, Retention, RetentionBody, Role, role_change};
+use ayni_log::membership::{AdoptBody, ControlBody, Fence, Retention, RetentionBody, Role, removal, role_change};
 use ayni_log::segment::checkpoint_message;
 
 use crate::world::{FOUNDER, RECOVERY, World};
@@ -85,7 +85,7 @@ fn the_recovery_key_settles_a_stolen_founders_device() {
     // And nobody removes the recovery key.
     world.tell_everyone();
     let recovery: DeviceId = world.id(RECOVERY);
-    world.act(ana, vec![ControlBody::Remove(ayni_log::membership::removal(recovery, vec![]))]);
+    world.act(ana, vec![ControlBody::Remove(removal(recovery, vec![]))]);
     let late = world.admit(RECOVERY, Role::Member);
     assert_eq!(roles(&world, &[late, RECOVERY]), [Some(Role::Member), COORDINATOR]);
 }
@@ -177,11 +177,23 @@ fn an_entry_that_misplaces_what_it_had_seen_has_no_effect() {
     let mut world = World::new();
     let ana = world.admit(FOUNDER, Role::Coordinator);
     world.admit(ana, Role::Member);
-    let mut crooked = world.written.pop().unwrap();
-    crooked.references[0].position += 1;
-    let mut view = world.everything();
-    view.insert(crooked.clone()).unwrap();
-    assert!(view.entry(&crooked.hash).is_some() && !view.counts(&crooked.hash));
+    world.admit(ana, Role::Member);
+    let written = |back: usize| world.written[world.written.len() - back].clone();
+    let (mut position, mut log, mut first) = (written(2), written(2), written(2));
+    position.references[0].position += 1;
+    log.references[0].log = position.log.id();
+    first.position = 1;
+    let (mut further, mut elsewhere, mut headless) = (written(1), written(1), written(1));
+    further.position += 1;
+    elsewhere.log = world.written[0].log;
+    headless.previous = None;
+    for crooked in [position, log, first, further, elsewhere, headless] {
+        assert!(world.everything().counts(&crooked.hash), "as it was written");
+        let mut view = ayni_log::membership::ControlView::new(world.project);
+        let others = world.written.iter().filter(|entry| entry.hash != crooked.hash).cloned();
+        view.insert_all(others.chain([crooked.clone()])).unwrap();
+        assert!(view.entry(&crooked.hash).is_some() && !view.counts(&crooked.hash), "{crooked:?}");
+    }
 }
 
 #[test]
@@ -252,15 +264,30 @@ fn members_decide_only_about_themselves() {
 }
 
 #[test]
-fn a_fence_that_the_device_never_signed_removes_nobody() {
+fn one_fence_that_the_device_never_signed_voids_the_whole_entry() {
     let mut world = World::new();
     let ana = world.admit(FOUNDER, Role::Coordinator);
     world.admit(ana, Role::Member);
     world.tell_everyone();
-    let mut fence = world.control_fence(ana, 1);
-    fence.hash = Hash([1; 32]);
-    world.remove_at(FOUNDER, ana, vec![fence]);
+    let signed = world.data_fence(ana, 1, 4, Hash([4; 32]));
+    let forged = Fence { hash: Hash([1; 32]), ..signed };
+    let device = world.id(ana);
+    let bodies = |fences: Vec<Fence>| {
+        [
+            ControlBody::Remove(removal(device, fences.clone())),
+            ControlBody::Role(role_change(device, Role::Coordinator, Role::Reader, fences.clone())),
+            ControlBody::Adopt(AdoptBody { device, fences, entries: vec![] }),
+        ]
+    };
+    for body in bodies(vec![forged, signed]) {
+        let void = world.act(FOUNDER, vec![body])[0];
+        assert!(!world.everything().counts(&void));
+    }
     assert_eq!(roles(&world, &[ana]), [COORDINATOR]);
+    for body in bodies(vec![signed]) {
+        let counts = world.act(FOUNDER, vec![body])[0];
+        assert!(world.everything().counts(&counts));
+    }
 }
 
 #[test]
@@ -310,4 +337,95 @@ fn a_removed_device_that_is_admitted_again_begins_anew() {
     world.tell(FOUNDER, ana);
     let after = world.admit(ana, Role::Member);
     assert_eq!(roles(&world, &[ana, between, after]), [COORDINATOR, None, Some(Role::Member)]);
+}
+
+#[test]
+fn a_removed_founder_cannot_found_the_project_again() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    world.tell_everyone();
+    world.remove(RECOVERY, FOUNDER);
+    let founding = world.written[0].body.clone();
+    for (incarnation, saw_the_removal) in [(2, false), (3, true)] {
+        world.begin_anew(FOUNDER, incarnation);
+        if saw_the_removal {
+            world.tell_everyone();
+        }
+        // Having seen nothing it only says again how the project began.
+        let again = world.act(FOUNDER, vec![founding.clone()])[0];
+        assert_eq!(world.everything().counts(&again), !saw_the_removal);
+        let friend = world.admit(FOUNDER, Role::Member);
+        assert_eq!(roles(&world, &[FOUNDER, ana, friend]), [REMOVED, COORDINATOR, None]);
+    }
+}
+
+/// The recovery key after it was used on two copies of a folder, each of which wrote: it holds both sides, and goes on from
+/// the one that had seen only the beginning.
+fn forked_recovery_key(world: &mut World) {
+    world.tell(FOUNDER, RECOVERY);
+    let copy = world.copy(RECOVERY);
+    world.admit(RECOVERY, Role::Carrier);
+    world.restore(copy);
+    world.tell_everyone();
+}
+
+#[test]
+fn a_recovery_key_whose_log_forked_still_settles_a_stolen_founders_device() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    forked_recovery_key(&mut world);
+    world.remove(RECOVERY, FOUNDER);
+    assert_eq!(roles(&world, &[FOUNDER, ana]), [REMOVED, COORDINATOR]);
+}
+
+#[test]
+fn a_recovery_key_whose_log_forked_removes_a_founder_whom_another_demoted() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    world.tell_everyone();
+    // No fence: by it all that the founder did is void, Ana's own admission too.
+    let demotion = role_change(world.id(FOUNDER), Role::Coordinator, Role::Carrier, vec![]);
+    world.act(ana, vec![ControlBody::Role(demotion)]);
+    forked_recovery_key(&mut world);
+    world.remove(RECOVERY, ana);
+    world.remove(RECOVERY, FOUNDER);
+    assert_eq!(roles(&world, &[FOUNDER, ana]), [REMOVED, REMOVED]);
+}
+
+#[test]
+fn what_the_sides_of_a_fork_say_of_one_device_leaves_the_least_role_and_the_furthest_fence() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    let ben = world.admit(ana, Role::Member);
+    world.tell(ana, RECOVERY);
+    let copy = world.copy(RECOVERY);
+    let fences = vec![world.control_fence(ana, 1)];
+    let demotion = role_change(world.id(ana), Role::Coordinator, Role::Reader, fences);
+    world.act(RECOVERY, vec![ControlBody::Role(demotion)]);
+    world.restore(copy);
+    // It holds the demotion, and has not seen it.
+    world.tell_everyone();
+    world.remove_at(RECOVERY, ana, vec![]);
+    assert_eq!(roles(&world, &[ana, ben]), [REMOVED, Some(Role::Member)]);
+}
+
+#[test]
+fn a_log_that_forked_anchors_anew_what_only_its_other_side_had_seen() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Coordinator);
+    let ben = world.admit(FOUNDER, Role::Coordinator);
+    world.tell(FOUNDER, ana);
+    world.admit(ana, Role::Member);
+    let copy = world.copy(ana);
+    let by_ben = world.admit_again(ben, ana, Role::Coordinator);
+    world.tell(ben, ana);
+    let other_side = world.admit_again(ana, ben, Role::Coordinator);
+    world.restore(copy);
+    world.tell_everyone();
+    let heads = |named: Vec<(_, _, Hash)>| named.into_iter().map(|(_, _, hash)| hash).collect::<Vec<_>>();
+    let to_anchor = |world: &World| heads(world.devices[ana].view.heads_for(&world.devices[ana].tip));
+    assert_eq!(heads(world.devices[ana].view.heads()), [other_side]);
+    assert_eq!(to_anchor(&world), [by_ben]);
+    world.act(ana, vec![ControlBody::Retention(RetentionBody { retention: Retention::Recent })]);
+    assert_eq!(to_anchor(&world), [], "nothing is anchored twice");
 }

@@ -21,6 +21,14 @@ pub(crate) struct Device {
     pub(crate) own: Vec<(ControlEntry, Option<Signature>)>,
 }
 
+/// A device's folder as it was, to be restored from.
+pub(crate) struct Copy {
+    pub(crate) who: usize,
+    tip: Tip,
+    own: Vec<(ControlEntry, Option<Signature>)>,
+    held: Vec<ControlEntry>,
+}
+
 /// All devices, and every entry that any of them wrote.
 pub(crate) struct World {
     pub(crate) project: ProjectId,
@@ -122,6 +130,29 @@ impl World {
         }
     }
 
+    pub(crate) fn copy(&self, who: usize) -> Copy {
+        let device = &self.devices[who];
+        let held = device.view.entries().cloned().collect();
+        Copy { who, tip: device.tip.clone(), own: device.own.clone(), held }
+    }
+
+    /// Sets a device back to an earlier copy of itself: what it writes next is the other side of a fork.
+    pub(crate) fn restore(&mut self, copy: Copy) {
+        let device = &mut self.devices[copy.who];
+        device.tip = copy.tip;
+        device.own = copy.own;
+        device.view = ControlView::new(self.project);
+        device.view.insert_all(copy.held).unwrap();
+    }
+
+    /// Lets a device go on in a new incarnation, holding nothing of what was before.
+    pub(crate) fn begin_anew(&mut self, who: usize, incarnation: u8) {
+        let device = &mut self.devices[who];
+        device.tip = Tip::new(log_of(self.project, device.secret.id(), LogKind::Control, incarnation));
+        device.own.clear();
+        device.view = ControlView::new(self.project);
+    }
+
     pub(crate) fn id(&self, who: usize) -> DeviceId {
         self.devices[who].secret.id()
     }
@@ -183,13 +214,11 @@ impl Device {
         Self { secret, tip: Tip::new(name), view: ControlView::new(project), own: Vec::new() }
     }
 
-    /// Anchors for the heads that the log has not anchored yet, each under a number of its own.
+    /// Anchors for what it holds and its log has not seen, each under a number of its own.
     fn anchors(&self) -> Vec<Declaration> {
-        let known = |hash: &Hash| self.tip.anchors().any(|(_, anchored)| anchored.hash == *hash);
-        let new = self.view.heads().into_iter().filter(|(log, _, hash)| *log != self.tip.id() && !known(hash));
         let first = self.tip.anchors().count() as u32 + 1;
         (first..)
-            .zip(new)
+            .zip(self.view.heads_for(&self.tip))
             .map(|(number, (log, position, hash))| {
                 Declaration::Anchor(Anchor { number, log: Some(log), position, hash })
             })

@@ -84,9 +84,7 @@ impl Author<'_> {
         let Some(branch) = state.branches.get(row) else { return Err(Error::Damaged("this device's control log")) };
         let before = branch.tip.clone();
         let mut anchors = Anchors::new(&state.branches, &branch.seen);
-        let mut heads = state.view.heads();
-        heads.retain(|(log, ..)| *log != before.id());
-        anchors.see_heads(tx, before.name().device, &heads)?;
+        anchors.see_heads(tx, before.name().device, &state.view.heads_for(&before))?;
         let time = self.environment.now();
         let mut declarations = std::mem::take(&mut anchors.declarations);
         let seen = anchors.into_seen();
