@@ -1,7 +1,8 @@
 //! The folder that a database is, and what belongs to it outside.
 //!
 //! Inside: `ayni.db` (and, while it is open, `ayni.db-wal` and `ayni.db-shm`) and `ayni.key`. Outside, in a folder that the
-//! caller names: the key file and the instance's record. There is a database exactly when `ayni.db` is there.
+//! caller names: the key file and the instance's record. There is a database exactly when `ayni.db` is there. On Unix both
+//! folders are made for their owner only, and so are the files; a folder that was there already stays as it is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
