@@ -139,6 +139,7 @@ impl From<OpenError> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
+            Error::Open(error) => error.into(),
             Error::NoProject(_) | Error::AmbiguousProject(..) => Self::usage_of(error),
             Error::Query(_) => Self::usage_of(error),
             Error::Path(_) => Self::usage(error, "name a field, as in population or address.city"),

@@ -3,13 +3,17 @@
 use std::fs;
 use std::process::{Command, Output};
 
-fn ayni(arguments: &[&str]) -> Output {
+fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ayni"));
     command.args(arguments);
     for variable in ["AYNI_DIR", "AYNI_KEYS", "AYNI_PROJECT", "AYNI_PASSPHRASE"] {
         command.env_remove(variable);
     }
-    command.output().expect("the program starts")
+    command
+}
+
+fn ayni(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("the program starts")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -62,4 +66,126 @@ fn the_demo_clears_away_nothing_that_it_did_not_make() {
     assert!(!refused.status.success());
     assert!(text(&refused.stderr).contains("that the demo did not make"), "{}", text(&refused.stderr));
     assert_eq!(fs::read_to_string(precious).unwrap(), "years of work");
+}
+
+#[cfg(unix)]
+mod lost {
+    //! What becomes of the demo when one of its devices is killed.
+
+    use std::io::{BufRead, BufReader, Read};
+    use std::path::Path;
+    use std::process::{Child, ChildStdout, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    /// Far less than any device of the demo is patient.
+    const PROMPTLY: Duration = Duration::from_secs(15);
+
+    #[test]
+    fn a_device_killed_in_the_import_ends_the_demo_which_says_so() {
+        // All of the data, so that the import lasts.
+        let mut demo = Demo::start(&[]);
+        demo.reach("1. ");
+        let ana = demo.process("ana");
+        demo.wait_until_holds("ana", 1_000_000);
+        kill(&ana);
+        demo.ends_with("Ana's device has ended unasked, while it was to import the places (signal: 9");
+    }
+
+    #[test]
+    fn a_device_killed_while_another_fetches_from_it_ends_the_demo_which_says_so() {
+        let mut demo = Demo::start(&["--quick"]);
+        demo.reach("2. ");
+        let ana = demo.process("ana");
+        demo.wait_until_holds("ben", 300_000);
+        kill(&ana);
+        demo.ends_with("Ana's device has ended unasked, after it was told to make a ticket (signal: 9");
+    }
+
+    struct Demo {
+        folder: tempfile::TempDir,
+        child: Child,
+        shown: BufReader<ChildStdout>,
+    }
+
+    impl Demo {
+        fn start(how_much: &[&str]) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let stage = folder.path().join("demo");
+            let mut command = super::command(&["demo", "--plain", "--dir", stage.to_str().unwrap()]);
+            let mut child = command.args(how_much).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let shown = BufReader::new(child.stdout.take().unwrap());
+            Self { folder, child, shown }
+        }
+
+        /// Waits for a line that begins like this.
+        fn reach(&mut self, start: &str) {
+            let mut line = String::new();
+            while !line.starts_with(start) {
+                line.clear();
+                assert!(self.shown.read_line(&mut line).unwrap() > 0, "the demo ended without {start:?}");
+            }
+        }
+
+        /// Waits until the files of a device's database have so many bytes.
+        fn wait_until_holds(&self, device: &str, bytes: u64) {
+            let folder = self.folder.path().join("demo").join(device);
+            let began = Instant::now();
+            while size(&folder) < bytes {
+                assert!(began.elapsed() < Duration::from_secs(60), "{device} took nothing in");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+
+        /// The ids of the demo's devices whose command line has these words in it.
+        fn processes(&self, words: &str) -> Vec<String> {
+            let listed = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
+            let of_this_demo = self.folder.path().to_str().unwrap();
+            let mut found = Vec::new();
+            for line in super::text(&listed.stdout).lines() {
+                if line.contains("demo-device") && line.contains(of_this_demo) && line.contains(words) {
+                    found.extend(line.split_whitespace().next().map(str::to_owned));
+                }
+            }
+            found
+        }
+
+        fn process(&self, device: &str) -> String {
+            let [id] = self.processes(&format!("/demo/{device} ")).try_into().unwrap();
+            id
+        }
+
+        /// It fails promptly, says this and what to do, and leaves no device behind.
+        fn ends_with(mut self, words: &str) {
+            let began = Instant::now();
+            let status = loop {
+                match self.child.try_wait().unwrap() {
+                    Some(status) => break status,
+                    None => assert!(began.elapsed() < PROMPTLY, "the demo goes on without its device"),
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            };
+            let mut said = String::new();
+            self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            assert_eq!(status.code(), Some(1), "{said}");
+            assert!(said.contains(words), "{words:?} is not in {said:?}");
+            assert!(said.contains("hint: ") && said.contains("ana.log"), "{said}");
+            assert_eq!(self.processes(""), [""; 0]);
+        }
+    }
+
+    impl Drop for Demo {
+        fn drop(&mut self) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
+    fn kill(process: &str) {
+        assert!(Command::new("kill").args(["-9", process]).status().unwrap().success());
+    }
+
+    fn size(folder: &Path) -> u64 {
+        let Ok(inside) = std::fs::read_dir(folder) else { return 0 };
+        inside.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len())).sum()
+    }
 }

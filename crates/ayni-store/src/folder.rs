@@ -1,7 +1,8 @@
 //! The folder that a database is, and what belongs to it outside.
 //!
 //! Inside: `ayni.db` (and, while it is open, `ayni.db-wal` and `ayni.db-shm`) and `ayni.key`. Outside, in a folder that the
-//! caller names: the key file and the instance's record. There is a database exactly when `ayni.db` is there.
+//! caller names: the key file and the instance's record. There is a database exactly when `ayni.db` is there. On Unix both
+//! folders are made for their owner only, and so are the files; a folder that was there already stays as it is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use crate::error::OpenError;
-use crate::files::{self, Readers};
+use crate::files;
 use crate::instance::Outside;
 use crate::key::{DatabaseKey, Hardness, Lock, LockKind, WrappedKey};
 
@@ -121,7 +122,7 @@ impl Folder {
         if self.has_database() {
             return Err(OpenError::Exists(self.path.clone()));
         }
-        fs::create_dir_all(&self.path).map_err(OpenError::file(&self.path))?;
+        files::make_private_folder(&self.path).map_err(OpenError::file(&self.path))?;
         let wrapped = self.wrapped_path();
         if wrapped.exists() {
             // Left by a making that was cut off, or all that is left of a database: kept, in case the file comes back.
@@ -162,7 +163,7 @@ impl Folder {
                 let bytes = match there.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
                     Some(bytes) => bytes,
                     None => {
-                        files::write_durably(&path, &key_file, Readers::Owner).map_err(OpenError::file(&path))?;
+                        files::write_durably(&path, &key_file).map_err(OpenError::file(&path))?;
                         key_file
                     }
                 };
@@ -170,7 +171,7 @@ impl Folder {
             }
         };
         let path = self.wrapped_path();
-        files::write_durably(&path, wrapped.encode().as_bytes(), Readers::Default).map_err(OpenError::file(&path))
+        files::write_durably(&path, wrapped.encode().as_bytes()).map_err(OpenError::file(&path))
     }
 
     fn wrapped(&self) -> Result<WrappedKey, OpenError> {

@@ -10,14 +10,14 @@
 //! What this cannot notice: folder and record put back together (a whole disk image). Then the fork is seen when the device
 //! meets another; `docs/store.md` says so.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 
 use crate::error::OpenError;
-use crate::files::{self, Readers};
+use crate::files;
 
 /// Whether the folder is the one that was last used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Outside {
     pub(crate) fn lock(&self, database: [u8; 16]) -> Result<OpeningLock, OpenError> {
         let path = self.keys.join(format!("{}.lock", HEXLOWER.encode(&database)));
         files::make_private_folder(&self.keys).map_err(OpenError::file(&self.keys))?;
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = files::private().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(OpenError::file(&path))?;
         file.lock().map_err(OpenError::file(&path))?;
         Ok(OpeningLock { _file: file })
@@ -113,14 +113,14 @@ impl Outside {
         let path = self.record_path(instance);
         let text = Record { counter, place: self.place()? }.encode();
         files::make_private_folder(&self.keys).map_err(OpenError::file(&self.keys))?;
-        files::write_durably(&path, text.as_bytes(), Readers::Owner).map_err(OpenError::file(&path))
+        files::write_durably(&path, text.as_bytes()).map_err(OpenError::file(&path))
     }
 
     /// The file for the hint, ready to be written over and over.
     pub(crate) fn open_hint(&self, instance: [u8; 16]) -> Option<Hint> {
         // Not truncated: rewriting in place is what costs next to nothing. What cannot be noted makes a restored copy a
         // little harder to notice; the commits themselves are safe.
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.hint_path(instance));
+        let file = files::private().create(true).truncate(false).write(true).open(self.hint_path(instance));
         file.ok().map(|file| Hint { instance, file })
     }
 

@@ -139,6 +139,11 @@ pub(crate) fn connect(
         // `query_only` keeps the reader from it.
         Purpose::Write | Purpose::Read | Purpose::Inspect => OpenFlags::SQLITE_OPEN_READ_WRITE,
     };
+    if purpose == Purpose::Create {
+        // An empty file is an empty database to SQLite, and what it keeps beside one is for the same readers.
+        let made = crate::files::private().create(true).truncate(false).write(true).open(file);
+        made.map_err(|error| StoreError::Io(error.to_string()))?;
+    }
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     let connection = match &options.vfs {
         Some(vfs) => Connection::open_with_flags_and_vfs(file, flags, vfs.as_str())?,

@@ -93,8 +93,10 @@ impl Database {
     /// Makes a database in a folder that has none, for a device with a name that people will know it by.
     ///
     /// # Errors
-    /// [`OpenError::Exists`] if there is one, and whatever the disk says.
-    pub fn create(folder: &Path, device_name: &str, options: Options) -> Result<Self, OpenError> {
+    /// [`Error::Name`] if the name is empty or too long, [`OpenError::Exists`] in [`Error::Open`] if there is a database, and
+    /// whatever the disk says. Then nothing was made.
+    pub fn create(folder: &Path, device_name: &str, options: Options) -> Result<Self, Error> {
+        check_name("the name of a device", device_name)?;
         let environment = options.environment.clone();
         let folder = Folder::new(folder, &options.keys);
         let random = Random {
@@ -117,7 +119,7 @@ impl Database {
             tx.set_setting(None, INCARNATION, &incarnation.0)?;
             tx.set_view_version(crate::repair::DOCUMENTS, crate::repair::DOCUMENTS_VERSION)
         })?;
-        Self::start(store, Continuity::Same, environment)
+        Ok(Self::start(store, Continuity::Same, environment)?)
     }
 
     /// Opens the database in a folder.

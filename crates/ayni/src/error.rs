@@ -4,7 +4,7 @@ use ayni_doc::{ChangeError, PathError};
 use ayni_log::ids::{DeviceId, DocumentId};
 use ayni_log::segment::VerifyError;
 use ayni_log::write::WriteError;
-use ayni_store::StoreError;
+use ayni_store::{OpenError, StoreError};
 use thiserror::Error;
 
 /// Why an operation on a database failed. Nothing of it happened.
@@ -14,6 +14,9 @@ pub enum Error {
     /// The disk, or the file on it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The folder: a database could not be made in it.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// A part of the database is not as this program wrote it.
     #[error("{0} in the database is damaged: run `ayni repair`, which rebuilds it from the log")]
     Damaged(&'static str),

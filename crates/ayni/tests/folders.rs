@@ -3,13 +3,24 @@
 mod support;
 
 use ayni::doc::Value;
-use ayni::{Continuity, Database};
+use ayni::{Continuity, Database, Error, Options};
 use support::{
     Device, Pipe, copy_folder, create, eventually, fields, get, meet, options, rebuilt_equal, same, set, team,
 };
 
 fn number(value: i64) -> ayni::doc::Map {
     fields([("number", Value::Int(value))])
+}
+
+#[test]
+fn a_device_without_a_name_or_with_an_endless_one_is_refused_and_nothing_is_made() {
+    let folder = tempfile::TempDir::new().unwrap();
+    for name in ["", " \n", &"a".repeat(257)] {
+        let made = Database::create(&folder.path().join("db"), name, Options::new(folder.path().join("keys")));
+        let refused = made.err().expect("it is refused");
+        assert!(matches!(refused, Error::Name { what: "the name of a device", .. }), "{refused}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

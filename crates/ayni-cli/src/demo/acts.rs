@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::actor::Actor;
+use super::cast::Cast;
 use super::folder::Stage;
 use super::orders::{Answered, Disputed, Done, Edit, Fetched, Holdings, Imported, Invited, Order, Progress, Settled};
 use super::screen::{Screen, amount, micros};
@@ -18,7 +18,7 @@ const WRONG_CLOCK: i64 = 1_924_992_000_000;
 struct Play<'a> {
     stage: &'a Stage,
     screen: &'a Screen,
-    actors: Vec<Actor>,
+    cast: Cast,
     /// Places that were imported.
     places: u64,
     /// UDP payload for each place that Ben fetched, in bytes.
@@ -30,12 +30,11 @@ struct Play<'a> {
 /// Plays all acts; gives what is not as it should be.
 pub(super) fn play(stage: &Stage, screen: &Screen, quick: bool) -> Result<Vec<String>, Failure> {
     screen.title("Ayni", "three devices, three processes, one local network; no server, no internet")?;
-    let mut play = Play { stage, screen, actors: Vec::new(), places: 0, wire: 0.0, faults: Vec::new() };
+    let mut play = Play { stage, screen, cast: Cast::new(), places: 0, wire: 0.0, faults: Vec::new() };
     for name in DEVICES {
-        let mut actor = Actor::start(name, &stage.database(name), &stage.keys(name), stage.log(name))?;
-        let Done {} = actor.ask(&Order::Create { name: name.to_owned() })?;
+        let at = play.cast.enter(name, &stage.database(name), &stage.keys(name), stage.log(name))?;
+        let Done {} = play.cast.ask(at, &Order::Create { name: name.to_owned() })?;
         stage.point_to_keys(name)?;
-        play.actors.push(actor);
     }
     play.found(quick)?;
     play.join()?;
@@ -49,10 +48,10 @@ impl Play<'_> {
     /// Ana founds the project and imports the places.
     fn found(&mut self, quick: bool) -> Result<(), Failure> {
         self.screen.act(1, format_args!("Ana founds the project “{PROJECT}” and imports the places"))?;
-        let Done {} = self.actors[ANA].ask(&Order::Found { project: PROJECT.to_owned() })?;
+        let Done {} = self.cast.ask(ANA, &Order::Found { project: PROJECT.to_owned() })?;
         let mut bar = self.screen.bar("Ana", "places");
-        self.actors[ANA].order(&Order::Import { tenth: quick })?;
-        let imported: Imported = self.actors[ANA].answer(|progress| bar.show(progress))?;
+        self.cast.order(ANA, &Order::Import { tenth: quick })?;
+        let imported: Imported = self.cast.answer(ANA, |progress| bar.show(progress))?;
         bar.clear();
         self.places = imported.places;
         let all = Progress { done: imported.places, total: imported.places, bytes: imported.bytes };
@@ -66,17 +65,16 @@ impl Play<'_> {
     fn join(&mut self) -> Result<(), Failure> {
         self.screen
             .act(2, "Ben and Chaska join with tickets that carry no address, and find the others by themselves")?;
-        let Done {} = self.actors[ANA].ask(&Order::Online)?;
+        let Done {} = self.cast.ask(ANA, &Order::Online)?;
         for at in [BEN, CHASKA] {
-            let Invited { ticket } = self.actors[ANA].ask(&Order::Invite)?;
-            let actor = &mut self.actors[at];
-            let Done {} = actor.ask(&Order::Join { ticket })?;
-            let Done {} = actor.ask(&Order::Online)?;
-            let mut bar = self.screen.bar(actor.name(), "entries");
+            let Invited { ticket } = self.cast.ask(ANA, &Order::Invite)?;
+            let Done {} = self.cast.ask(at, &Order::Join { ticket })?;
+            let Done {} = self.cast.ask(at, &Order::Online)?;
+            let mut bar = self.screen.bar(self.cast.name(at), "entries");
             bar.waiting("looks for the project's devices on this network");
-            actor.order(&Order::Fetch { places: self.places })?;
+            self.cast.order(at, &Order::Fetch { places: self.places })?;
             let mut last = Progress { done: 0, total: 0, bytes: 0 };
-            let fetched: Fetched = actor.answer(|progress| {
+            let fetched: Fetched = self.cast.answer(at, |progress| {
                 last = progress;
                 bar.show(progress);
             })?;
@@ -103,32 +101,32 @@ impl Play<'_> {
     fn part(&mut self) -> Result<(), Failure> {
         self.screen.act(3, "While connected, edits arrive at once. Then all three go offline and go on alone")?;
         self.mistake()?;
-        for actor in &mut self.actors {
-            let Done {} = actor.ask(&Order::Offline)?;
+        for at in self.cast.all() {
+            let Done {} = self.cast.ask(at, &Order::Offline)?;
         }
         self.screen.aside("offline", "no device reaches another")?;
-        for (actor, edits) in self.actors.iter_mut().zip(story::alone()) {
+        for (at, edits) in self.cast.all().zip(story::alone()) {
             for edit in &edits {
-                self.screen.line(actor.name(), told(edit))?;
+                self.screen.line(self.cast.name(at), told(edit))?;
             }
-            let Done {} = actor.ask(&Order::Edit { edits, clock: 0 })?;
+            let Done {} = self.cast.ask(at, &Order::Edit { edits, clock: 0 })?;
         }
         Ok(())
     }
 
     fn mistake(&mut self) -> Result<(), Failure> {
         let (field, number) = (POPULATION.to_owned(), story::AREQUIPA_MISTAKE);
-        self.actors[BEN].order(&Order::See { place: AREQUIPA.number.to_owned(), field, number })?;
+        self.cast.order(BEN, &Order::See { place: AREQUIPA.number.to_owned(), field, number })?;
         let clock = WRONG_CLOCK - words::now();
         let began = Instant::now();
-        let Done {} = self.actors[CHASKA].ask(&Order::Edit { edits: vec![story::mistake()], clock })?;
-        let Done {} = self.actors[BEN].answer(|_| ())?;
+        let Done {} = self.cast.ask(CHASKA, &Order::Edit { edits: vec![story::mistake()], clock })?;
+        let Done {} = self.cast.answer(BEN, |_| ())?;
         let time = micros(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
         self.screen.line(DEVICES[CHASKA], told(&story::mistake()))?;
         self.screen.aside("", format_args!("her clock says 2031; on Ben's device after {}", Screen::strong(time)))?;
         let settle = Order::Settle { devices: DEVICES.len() };
-        for actor in &mut self.actors {
-            let _: Settled = actor.ask(&settle)?;
+        for at in self.cast.all() {
+            let _: Settled = self.cast.ask(at, &settle)?;
         }
         Ok(())
     }
@@ -137,18 +135,18 @@ impl Play<'_> {
     fn meet(&mut self) -> Result<(), Failure> {
         self.screen.act(4, "They meet again")?;
         let began = Instant::now();
-        for actor in &mut self.actors {
-            actor.order(&Order::Online)?;
+        for at in self.cast.all() {
+            self.cast.order(at, &Order::Online)?;
         }
-        for actor in &mut self.actors {
-            let Done {} = actor.answer(|_| ())?;
+        for at in self.cast.all() {
+            let Done {} = self.cast.answer(at, |_| ())?;
         }
-        for actor in &mut self.actors {
-            actor.order(&Order::Settle { devices: DEVICES.len() })?;
+        for at in self.cast.all() {
+            self.cast.order(at, &Order::Settle { devices: DEVICES.len() })?;
         }
         let mut settled = Vec::new();
-        for actor in &mut self.actors {
-            settled.push(actor.answer::<Settled>(|_| ())?);
+        for at in self.cast.all() {
+            settled.push(self.cast.answer::<Settled>(at, |_| ())?);
         }
         let time = words::duration(began.elapsed());
         let hold = Order::Hold {
@@ -156,8 +154,8 @@ impl Play<'_> {
             names: story::NEW.map(str::to_owned).to_vec(),
         };
         let mut held = Vec::new();
-        for actor in &mut self.actors {
-            held.push(actor.ask::<Holdings>(&hold)?);
+        for at in self.cast.all() {
+            held.push(self.cast.ask::<Holdings>(at, &hold)?);
         }
         self.compare(&held)?;
         if let Some(held) = held.first() {
@@ -262,8 +260,8 @@ impl Play<'_> {
         ];
         for (selector, sort, limit, how) in questions {
             let order = Order::Ask { selector: selector.to_owned(), sort: sort.map(str::to_owned), limit };
-            let answered: Answered = self.actors[CHASKA].ask(&order)?;
-            let with_ana: Answered = self.actors[ANA].ask(&order)?;
+            let answered: Answered = self.cast.ask(CHASKA, &order)?;
+            let with_ana: Answered = self.cast.ask(ANA, &order)?;
             let mut question = selector.to_owned();
             if let Some(sort) = sort {
                 question = format!("{question} --sort {sort}");
@@ -285,11 +283,8 @@ impl Play<'_> {
     }
 
     /// The devices leave; what they took, on the wire and on the disk.
-    fn leave(mut self) -> Result<Vec<String>, Failure> {
-        for mut actor in std::mem::take(&mut self.actors) {
-            let Done {} = actor.ask(&Order::Offline)?;
-            actor.leave()?;
-        }
+    fn leave(self) -> Result<Vec<String>, Failure> {
+        self.cast.leave()?;
         self.screen.act(6, "What it took")?;
         self.screen
             .line("wire", format_args!("{:.0} bytes for each place, both ways, when Ben fetched them", self.wire))?;

@@ -1,12 +1,13 @@
 //! `ayni demo`: three devices on real data, in a minute.
 //!
 //! The devices are processes of this same program, each with a database folder of its own, that find each other on the
-//! network as any devices do: [`device`] is what runs in them, [`actor`] how the demo holds them, [`orders`] what both
-//! say to each other, [`waits`] what they wait for. [`story`] says what happens, [`acts`] plays it and checks what it
-//! shows, [`screen`] shows it. [`folder`] is where it all is, [`places`] the data.
+//! network as any devices do: [`device`] is what runs in them, [`actor`] how the demo holds one, [`cast`] how it holds all,
+//! [`orders`] what both say to each other, [`waits`] what they wait for. [`story`] says what happens, [`acts`] plays it
+//! and checks what it shows, [`screen`] shows it. [`folder`] is where it all is, [`places`] the data.
 
 mod actor;
 mod acts;
+mod cast;
 mod device;
 mod folder;
 mod next;

@@ -34,6 +34,27 @@ pub(super) enum Order {
     Ask { selector: String, sort: Option<String>, limit: Option<u64> },
 }
 
+impl Order {
+    /// What the device is to do, in words that go on after "could not" and "was to".
+    pub(super) fn words(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "make its database",
+            Self::Found { .. } => "found the project",
+            Self::Import { .. } => "import the places",
+            Self::Invite => "make a ticket",
+            Self::Join { .. } => "join the project",
+            Self::Online => "go on the network",
+            Self::Fetch { .. } => "fetch the places",
+            Self::Offline => "leave the network",
+            Self::Edit { .. } => "edit places",
+            Self::See { .. } => "show the other device's edit",
+            Self::Settle { .. } => "get the others' receipts for everything",
+            Self::Hold { .. } => "say what it holds",
+            Self::Ask { .. } => "answer a query",
+        }
+    }
+}
+
 /// One edit to one place, which is known by its number at GeoNames.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Edit {

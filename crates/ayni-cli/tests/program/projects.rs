@@ -25,8 +25,19 @@ fn alone_it_says_what_to_do_first() {
 fn a_database_is_never_made_over_another() {
     let device = Device::new("Ana");
     device.refused(&["init", "--name", "Ben"], 1, "holds a database already");
-    Device::bare().refused(&["init", "--name", " "], 2, "no name");
-    Device::bare().refused(&["init"], 2, "--name");
+}
+
+#[test]
+fn a_device_needs_a_name_that_is_one() {
+    let device = Device::bare();
+    for name in ["", " "] {
+        let ran = device.run(&["init", "--name", name]);
+        ran.refused(2, "no name");
+        assert!(ran.err.contains("Ana's laptop"), "an example says what to do: {}", ran.err);
+    }
+    device.refused(&["init", "--name", &"a".repeat(257)], 2, "1 to 256 bytes");
+    device.refused(&["init"], 2, "--name");
+    assert!(!device.folder().exists(), "nothing was made");
 }
 
 #[test]

@@ -43,19 +43,70 @@ fn a_new_passphrase_replaces_the_old_and_the_database_stays() {
     place.open();
 }
 
-#[cfg(unix)]
 #[test]
-fn the_key_file_is_for_its_owner_only_and_lies_outside_the_folder() {
-    use std::os::unix::fs::PermissionsExt;
+fn the_key_file_lies_outside_the_folder() {
     let place = Place::new();
     place.create();
     let names = |path: &Path| -> Vec<_> { fs::read_dir(path).unwrap().map(|file| file.unwrap().path()).collect() };
     let inside = names(place.folder.path());
-    assert!(inside.iter().all(|path| path.starts_with(place.folder.path())));
+    assert!(inside.iter().all(|path| path.extension() != Some("key".as_ref()) || path.ends_with("ayni.key")));
     let outside = names(&place.root.path().join("keys"));
     let file = outside.iter().find(|path| path.extension().is_some_and(|kind| kind == "key")).unwrap();
-    assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read(file).unwrap(), [1; 32]);
+}
+
+#[cfg(unix)]
+mod owners {
+    //! Who may look into the folders, and into the files where a folder is open to others.
+
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn folders(place: &Place) -> [std::path::PathBuf; 2] {
+        [place.folder.path().to_owned(), place.root.path().join("keys")]
+    }
+
+    fn every_file_is_its_owners(place: &Place) {
+        let mut seen = Vec::new();
+        for folder in folders(place) {
+            for file in fs::read_dir(folder).unwrap() {
+                let path = file.unwrap().path();
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+                seen.extend(path.extension().map(|kind| kind.to_str().unwrap().to_owned()));
+            }
+        }
+        seen.sort();
+        assert_eq!(seen, ["db", "db-shm", "db-wal", "instance", "key", "key", "length", "lock"]);
+    }
+
+    #[test]
+    fn the_folders_and_all_files_in_them_are_made_for_their_owner_only() {
+        let place = Place::new();
+        place.create();
+        let store = place.open().store;
+        store_commit(&store, &Author::new(1).commit_many(3)).unwrap();
+        assert_eq!(folders(&place).map(|folder| mode(&folder)), [0o700; 2]);
+        every_file_is_its_owners(&place);
+    }
+
+    #[test]
+    fn folders_that_were_there_stay_as_they_are_and_the_files_are_their_owners() {
+        let place = Place::new();
+        for folder in folders(&place) {
+            fs::create_dir(&folder).unwrap();
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        place.create();
+        let store = place.open().store;
+        store_commit(&store, &Author::new(1).commit_many(3)).unwrap();
+        assert_eq!(folders(&place).map(|folder| mode(&folder)), [0o755; 2]);
+        every_file_is_its_owners(&place);
+    }
 }
 
 #[test]

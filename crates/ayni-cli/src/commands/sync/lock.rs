@@ -17,8 +17,12 @@ pub(crate) struct Lock {
 pub(crate) fn take(folder: &Path) -> Result<Lock, Failure> {
     let path = folder.join(FILE);
     let failed = |error: std::io::Error| Failure::file(&path, &error);
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    // Whoever can open it can hold it, and keep this device from syncing.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {
             file.set_len(0).map_err(failed)?;
