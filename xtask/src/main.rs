@@ -3,6 +3,7 @@
 //! `test` proves everything that is proved by machine, in the order in which failures are cheapest to find; `bench`
 //! measures. CI runs the same `test` (`.ci/run`), so that what is green here is green there.
 
+mod fuzz;
 mod house;
 mod machine;
 mod run;
@@ -17,6 +18,7 @@ The project's own chores.
 
 Usage:
   cargo xtask test [--only STEP]... [--strict] [--list]
+  cargo xtask fuzz [--seconds N] [TARGET]...
   cargo xtask bench [--quick] [--only WORK]... [--json FILE]
 
 test    Everything that proves the project: formatting, lints, documentation, the house rules, all tests.
@@ -28,6 +30,9 @@ bench   Speed, beside baselines measured in the same run, as a table.
           --quick       a fifth of the records, one run of each
           --only WORK   this kind of work alone (may be repeated): create, sync, put, live, wire or open
           --json FILE   the rows as JSON too ('-': only those, on standard output)
+fuzz    What comes from outside, made up at random and led by coverage. Needs a C++ compiler.
+          TARGET        these alone, of fuzz/targets
+          --seconds N   how long each (60)
 ";
 
 fn main() -> ExitCode {
@@ -49,6 +54,7 @@ fn chore(arguments: &[String]) -> Result<()> {
     match chore.as_str() {
         "test" => test(rest),
         "bench" => bench(rest),
+        "fuzz" => fuzz::fuzz(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

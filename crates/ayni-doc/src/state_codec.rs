@@ -161,7 +161,12 @@ impl Node {
         }
         let children = if has(CHILDREN) { Self::decode_children(input, depth)? } else { BTreeMap::new() };
         let gathered = (has(SUM) || has(ELEMENTS)).then(|| Box::new(gathered));
-        Ok(Self { values, gathered, children })
+        let node = Self { values, gathered, children };
+        // What stands alone is written without flags.
+        if node.flags() != flags || matches!(flags, 0 | PLAIN | CHILDREN) {
+            return Err(DecodeError::NotCanonical("flags of a field"));
+        }
+        Ok(node)
     }
 
     /// Whether any stamp is kept here or below: whether there are conflicts.

@@ -509,3 +509,16 @@ fn a_hundred_thousand_concurrent_edits_merge_in_bounded_memory() {
     assert_eq!(document.heads().len(), 99_999);
     assert_eq!(document.conflicts().len(), 5_000);
 }
+
+/// Found by fuzzing: a field with flags that say nothing was read as an empty map.
+#[test]
+fn a_body_that_is_not_written_in_its_one_way_is_refused() {
+    const CONTESTED: u8 = 0x0f;
+    let field = |bytes: &[u8]| [&[1, 0, 7, 1, 1, b'a'], bytes].concat();
+    let decode = |bytes: &[u8]| Document::decode(&field(bytes), Vec::new());
+    assert!(decode(&[7, 0]).is_ok(), "an empty map");
+    // Nothing, a value alone, a map alone, a map that is empty.
+    for flags in [&[0][..], &[1, 0], &[0x40, 1, 1, b'b', 0], &[0x41, 0, 0]] {
+        assert!(decode(&[&[CONTESTED], flags].concat()).is_err(), "{flags:?}");
+    }
+}

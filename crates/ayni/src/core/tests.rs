@@ -383,7 +383,10 @@ fn a_fork_within_a_commit_has_the_same_effect_whichever_side_came_first_and_whic
         digests[0]
     };
     let digests = [[1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 1, 1], [2, 1, 1]].map(shown);
-    assert_eq!(digests[1], digests[2], "a commit that never ends has no effect, and keeps none that shares its beginning");
+    assert_eq!(
+        digests[1], digests[2],
+        "a commit that never ends has no effect, and keeps none that shares its beginning"
+    );
     let distinct: std::collections::BTreeSet<_> = digests.into_iter().collect();
     assert_eq!(distinct.len(), 4);
 }
