@@ -51,6 +51,9 @@ pub enum Error {
     /// A document must be a map of fields.
     #[error("a document must be a map of fields to values, not {0}")]
     NotAMap(&'static str),
+    /// A field of the name that stands for a document's id.
+    #[error("`_id` stands for a document's id and cannot be a field or have an index")]
+    Reserved,
     /// A field's path.
     #[error(transparent)]
     Path(#[from] PathError),

@@ -2,6 +2,7 @@
 
 mod support;
 
+use ayni::Error;
 use ayni::doc::{Operation, Value};
 use support::{create, fields, get, meet, read, rebuilt_equal, same, set, set_in, team};
 
@@ -170,4 +171,52 @@ fn edits_that_arrive_all_at_once_show_as_when_they_came_one_by_one() {
     );
     rebuilt_equal(&b.database);
     rebuilt_equal(&a.database);
+}
+
+#[test]
+fn no_field_can_take_the_name_of_the_id_and_one_that_has_it_can_be_taken_away() {
+    let [device] = team();
+    let project = device.project();
+    let id = create(&project, fields([("name", "Cusco".into())]));
+    let document = read(&project, id);
+    let reserved = || fields([("_id", "x".into())]);
+    let inner = || vec![Operation::set_at("_id.a".parse().unwrap(), Value::Int(1))];
+    let refused = [
+        project.write(|tx| tx.create("places", reserved())).map(drop),
+        project.write(|tx| tx.put("places", "key", reserved())).map(drop),
+        project.write(|tx| tx.put_existing("places", id, &reserved())).map(drop),
+        project.write(|tx| tx.replace(&document, reserved())),
+        project.write(|tx| tx.edit(&document, vec![Operation::set("_id", "x".into())])),
+        project.write(|tx| tx.edit(&document, vec![Operation::add("_id", 1)])),
+        project.write(|tx| tx.edit(&document, inner())),
+        project.collection("places").create_index("_id"),
+    ];
+    for (at, refused) in refused.into_iter().enumerate() {
+        assert!(matches!(refused, Err(Error::Reserved)), "number {at}: {refused:?}");
+    }
+    let deeper = Operation::set_at("a._id".parse().unwrap(), Value::Int(1));
+    project.write(|tx| tx.edit(&document, vec![deeper, Operation::unset("_id")])).unwrap();
+    assert_eq!(project.collection("places").len().unwrap(), 1);
+}
+
+#[test]
+fn documents_are_selected_counted_and_sorted_by_their_ids() {
+    use ayni::query::Query;
+    let [device] = team();
+    let project = device.project();
+    let mut ids = [(); 5].map(|()| create(&project, fields([("a", Value::Int(1))])));
+    // As text, in which a digit comes before a letter, and not as the bytes that it stands for.
+    ids.sort_by_key(ToString::to_string);
+    let places = project.collection("places");
+    places.create_index("a").unwrap();
+    let found = |query: Query| -> Vec<_> { places.query(&query).unwrap().iter().map(|found| found.id()).collect() };
+    for selector in [format!("_id={}", ids[2]), format!("a=1 _id={}", ids[2])] {
+        assert_eq!(found(Query::new(selector.parse().unwrap())), [ids[2]], "{selector}");
+        assert_eq!(places.count(&selector.parse().unwrap()).unwrap(), 1, "{selector}");
+    }
+    let later = Query::new(format!("_id>{}", ids[2]).parse().unwrap()).sort("_id".parse().unwrap());
+    assert_eq!(found(later), ids[3..]);
+    let backwards = Query::new("_id".parse().unwrap()).sort("_id:desc".parse().unwrap()).limit(2);
+    assert_eq!(found(backwards), [ids[4], ids[3]]);
+    assert_eq!(found(Query::new("_id=x".parse().unwrap())), []);
 }
