@@ -4,7 +4,7 @@ mod support;
 
 use ayni::Error;
 use ayni::doc::{Operation, Value};
-use support::{create, fields, get, meet, read, rebuilt_equal, same, set, set_in, team};
+use support::{Device, create, fields, get, meet, read, rebuilt_equal, same, set, set_in, team};
 
 #[test]
 fn edits_of_different_fields_made_apart_both_stand() {
@@ -171,6 +171,44 @@ fn edits_that_arrive_all_at_once_show_as_when_they_came_one_by_one() {
     );
     rebuilt_equal(&b.database);
     rebuilt_equal(&a.database);
+}
+
+#[test]
+fn what_would_wait_for_the_transaction_it_is_called_in_is_refused_and_reading_goes_on() {
+    let device = Device::new("device");
+    let database = device.open_beside();
+    let (project, _) = device.database.create_project("Mapa").unwrap();
+    let id = create(&project, fields([("name", "Cusco".into())]));
+    let (done, result) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // Made by another process: nobody has read anything of it here yet.
+        let project = database.projects().unwrap().remove(0);
+        let (other, _) = database.create_project("Salud").unwrap();
+        let places = project.collection("places");
+        let written = project.write(|tx| {
+            let refused = [
+                project.write(|tx| tx.create("places", fields([]))).map(drop),
+                other.write(|tx| tx.create("places", fields([]))).map(drop),
+                places.id_of_key("cusco").map(drop),
+                places.create_index("name"),
+                database.set_label("a", "b"),
+                database.rebuild_views(|_| ()).map(drop),
+            ];
+            for (at, refused) in refused.into_iter().enumerate() {
+                assert!(matches!(refused, Err(Error::Nested)), "number {at}: {refused:?}");
+            }
+            assert_eq!(places.get(id)?.unwrap().get(&["name"]), Some("Cusco".into()));
+            assert_eq!(places.query(&"name=Cusco".parse().map(ayni::query::Query::new).unwrap())?.len(), 1);
+            tx.create("places", fields([("name", "Puno".into())]))?;
+            assert_eq!(places.len()?, 1, "what was there before");
+            Ok(())
+        });
+        written.unwrap();
+        assert_eq!(places.len().unwrap(), 2);
+        project.write(|tx| tx.create("places", fields([]))).unwrap();
+        let _ = done.send(());
+    });
+    result.recv_timeout(std::time::Duration::from_secs(20)).expect("it ends, and well");
 }
 
 #[test]
