@@ -53,11 +53,7 @@ fn steps() -> Vec<Step> {
         ),
         check("test", "all tests", tests),
         calls("doctest", "the examples in the documentation", vec![cargo(&["test", "--doc", "--workspace"])]),
-        calls(
-            "doc",
-            "the documentation, without a broken link",
-            vec![cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")],
-        ),
+        calls("doc", "the documentation, without a broken link", documentation()),
         check("wasm", "the pure crates are built for the browser", wasm::check),
         calls("demo", "three devices, all of the real data", demo()),
     ]
@@ -78,6 +74,19 @@ fn tests() -> Result<Outcome> {
     Ok(Outcome::Skipped(
         "the tests between hosts, which make network namespaces: Linux and root; all others hold".into(),
     ))
+}
+
+/// The pages of the crates; and apart from them those of the program, which cargo leaves out since the crate `ayni` has its
+/// name. What they are made from is compiled once for both.
+fn documentation() -> Vec<Call> {
+    let strict = |call: Call| call.env("RUSTDOCFLAGS", "-D warnings");
+    let apart = target().join("program");
+    vec![
+        strict(cargo(&["doc", "--workspace", "--no-deps"])),
+        strict(cargo(&["rustdoc", "--package", "ayni-cli", "--bin", "ayni", "--target-dir"]))
+            .arg(apart.display().to_string())
+            .env("CARGO_BUILD_BUILD_DIR", target().display().to_string()),
+    ]
 }
 
 /// The program as the tests have built it, so that it is not compiled again for other features.

@@ -145,6 +145,10 @@ impl From<Error> for Failure {
             Error::Path(_) => Self::usage(error, "name a field, as in population or address.city"),
             Error::NotAMap(_) => Self::usage(error, "write {\"field\": value, …} or field=value"),
             Error::Name { .. } => Self::usage(error, "give it a name, and not a long one"),
+            Error::Reserved => Self::usage(
+                error,
+                "leave it out; `ayni edit COLLECTION ID` changes the document of an id, `ayni import` takes exports in",
+            ),
             Error::AlreadyJoined => Self::new(error, "`ayni project list` shows it"),
             Error::NoDocument { ref collection, .. } => {
                 Self::new(&error, format_args!("`ayni query {collection}` lists what there is"))

@@ -212,8 +212,10 @@ impl Book {
     fn wait_after(&mut self, id: &TransportId, reason: &CloseReason) -> Duration {
         let failures = self.peers.get(id).map_or(0, |page| page.failures);
         let wait = match reason {
-            CloseReason::NothingInCommon | CloseReason::Refused => limits::NOTHING_IN_COMMON_WAIT,
+            CloseReason::NothingInCommon => limits::NOTHING_IN_COMMON_WAIT,
             CloseReason::Finished => limits::PARTED_WAIT,
+            // It had got as far as a channel, so waiting longer each time would have to be counted elsewhere.
+            CloseReason::Local(_) | CloseReason::PeerTrouble => limits::BACKOFF_MAX,
             CloseReason::Protocol(_) | CloseReason::Accused | CloseReason::Busy => limits::TROUBLE_WAIT,
             _ => limits::BACKOFF_FIRST
                 .saturating_mul(1_u32.checked_shl(failures.min(16)).unwrap_or(u32::MAX))
@@ -329,6 +331,19 @@ mod tests {
         assert!(book.due(now + Duration::from_secs(300), 9).is_empty());
         book.given(PeerAddr { id: HIGHER, addr: addrs(7).first().copied().unwrap() }, now);
         assert_eq!(book.due(now, 9).len(), 1);
+    }
+
+    #[test]
+    fn trouble_that_may_pass_is_tried_again_soon_but_not_at_once() {
+        for reason in [CloseReason::Local("no disk".into()), CloseReason::PeerTrouble] {
+            let (mut book, now) = (Book::new(OWN, 1), Instant::now());
+            book.found(HIGHER, addrs(1), now);
+            book.due(now, 9);
+            book.connected(HIGHER, now);
+            book.disconnected(&HIGHER, &reason, None, now);
+            let wait = book.next_due().unwrap() - now;
+            assert!((Duration::from_secs(10)..Duration::from_secs(60)).contains(&wait), "{reason}: {wait:?}");
+        }
     }
 
     #[test]

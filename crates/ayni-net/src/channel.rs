@@ -44,11 +44,11 @@ pub(crate) async fn run(open: Open, mut setting: Setting) -> CloseReason {
     let connection = open.connection.clone();
     let wake = Arc::new(Notify::new());
     let reason = match introduce(&open, &setting, &wake).await {
-        None => {
-            Code::Refused.close(&connection);
-            CloseReason::Refused
+        Err(reason) => {
+            Code::for_reason(&reason).close(&connection);
+            reason
         }
-        Some(link) => {
+        Ok(link) => {
             let desk = Desk::new(link);
             let reason = carry(open, desk.clone(), &wake, setting).await;
             desk.close(reason.clone()).await;
@@ -62,16 +62,22 @@ pub(crate) async fn run(open: Open, mut setting: Setting) -> CloseReason {
     reason
 }
 
-async fn introduce(open: &Open, setting: &Setting, wake: &Arc<Notify>) -> Option<Arc<dyn Link>> {
+async fn introduce(open: &Open, setting: &Setting, wake: &Arc<Notify>) -> Result<Arc<dyn Link>, CloseReason> {
     let mut binding = [0; 32];
-    open.connection.export_keying_material(&mut binding, b"ayni v1 channel", b"").ok()?;
+    let exported = open.connection.export_keying_material(&mut binding, b"ayni v1 channel", b"");
+    exported.map_err(|_| CloseReason::Local("the connection gives no keying material".into()))?;
     let Open { peer, initiator, remote, .. } = *open;
     let info = LinkInfo { peer, own: setting.own, initiator, binding, remote };
     let wake = wake.clone();
     let waker = Waker::new(move || wake.notify_one());
     let peers = setting.peers.clone();
-    let link = spawn_blocking(move || peers.connected(info, waker)).await.ok()??;
-    Some(Arc::from(link))
+    let link = spawn_blocking(move || peers.connected(info, waker)).await.map_err(|fault| defect(&fault))?;
+    Ok(Arc::from(link?))
+}
+
+/// Whatever was asked of the database panicked.
+fn defect(fault: &tokio::task::JoinError) -> CloseReason {
+    CloseReason::Local(format!("a fault in the program, please report it: {fault}"))
 }
 
 /// Asks the link, on threads that may block.
@@ -98,7 +104,7 @@ impl Desk {
             question(link.as_ref())
         })
         .await
-        .map_err(|fault| CloseReason::Local(format!("a fault in the program, please report it: {fault}")))
+        .map_err(|fault| defect(&fault))
     }
 
     /// Tells the link that it is over, when nothing is under way any more.

@@ -39,7 +39,6 @@ pub(crate) enum Code {
     NothingInCommon = 3,
     Protocol = 4,
     Trouble = 5,
-    Refused = 6,
     Busy = 7,
     Replaced = 8,
 }
@@ -51,7 +50,6 @@ impl Code {
             CloseReason::Finished => Self::Finished,
             CloseReason::NothingInCommon => Self::NothingInCommon,
             CloseReason::Protocol(_) => Self::Protocol,
-            CloseReason::Refused => Self::Refused,
             CloseReason::Busy => Self::Busy,
             CloseReason::Replaced => Self::Replaced,
             CloseReason::Local(_) => Self::Trouble,
@@ -74,7 +72,6 @@ pub(crate) fn ended(connection: &Connection) -> CloseReason {
             c if c == code(Code::NothingInCommon) => CloseReason::NothingInCommon,
             c if c == code(Code::Protocol) => CloseReason::Accused,
             c if c == code(Code::Trouble) => CloseReason::PeerTrouble,
-            c if c == code(Code::Refused) => CloseReason::Refused,
             c if c == code(Code::Busy) => CloseReason::Busy,
             c if c == code(Code::Duplicate) || c == code(Code::Replaced) => CloseReason::Replaced,
             _ => CloseReason::PeerGone,

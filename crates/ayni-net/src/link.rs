@@ -9,11 +9,12 @@ use crate::TransportId;
 
 /// The database, as the network sees it.
 pub trait Peers: Send + Sync + 'static {
-    /// A channel with a proven peer is open. `None` refuses it.
+    /// A channel with a proven peer is open. An error closes it with that reason: one of this device's own passes, so the
+    /// peer is soon tried again.
     ///
     /// There is at most one channel to a peer at a time: one that is replaced (the peer restarted)
     /// has been [`closed`](Link::closed) before this is called for the next.
-    fn connected(&self, info: LinkInfo, waker: Waker) -> Option<Box<dyn Link>>;
+    fn connected(&self, info: LinkInfo, waker: Waker) -> Result<Box<dyn Link>, LinkError>;
 }
 
 /// One channel, as the database sees it.
@@ -118,9 +119,6 @@ pub enum CloseReason {
     /// Trouble on the peer's side.
     #[error("the peer could not go on; it will be tried again")]
     PeerTrouble,
-    /// [`Peers::connected`] on the other side refused.
-    #[error("the peer refused the channel")]
-    Refused,
     /// One of the two has no room for more strangers.
     #[error("too many connections; it will be tried again")]
     Busy,

@@ -70,8 +70,8 @@ pub enum StartError {
 ///
 /// struct Nobody;
 /// impl Peers for Nobody {
-///     fn connected(&self, _: LinkInfo, _: Waker) -> Option<Box<dyn Link>> {
-///         None
+///     fn connected(&self, _: LinkInfo, _: Waker) -> Result<Box<dyn Link>, LinkError> {
+///         Err(LinkError::NothingInCommon)
 ///     }
 /// }
 ///

@@ -40,7 +40,7 @@ impl Network {
 }
 
 impl Peers for Served {
-    fn connected(&self, info: LinkInfo, waker: Waker) -> Option<Box<dyn Link>> {
+    fn connected(&self, info: LinkInfo, waker: Waker) -> Result<Box<dyn Link>, LinkError> {
         let channel = ChannelInfo {
             own_transport: info.own.0,
             peer_transport: info.peer.0,
@@ -49,10 +49,10 @@ impl Peers for Served {
             address: PeerAddr { id: info.peer, addr: info.remote }.to_string(),
         };
         match self.0.pool().connect(channel, move || waker.wake()) {
-            Ok(link) => Some(Box::new(Conversation(link))),
+            Ok(link) => Ok(Box::new(Conversation(link))),
             Err(error) => {
                 tracing::warn!(%error, "cannot talk to another device");
-                None
+                Err(LinkError::Local(error.to_string()))
             }
         }
     }

@@ -120,6 +120,9 @@ pub enum StoreError {
         /// Where the segment starts.
         given: u64,
     },
+    /// Asked for inside of a transaction of the same database and thread, which would wait for itself.
+    #[error("this needs a transaction of its own and was called inside of one: use that one, or call it afterwards")]
+    Nested,
     /// What was given does not fit together or names what is not here: a mistake of the program.
     #[error("a mistake of the program: {0}")]
     Misuse(&'static str),

@@ -1,6 +1,8 @@
 //! The store: one writer, many readers, each transaction durable when it returns.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
@@ -17,11 +19,40 @@ pub struct Store {
     key: DatabaseKey,
     options: Options,
     writer: Mutex<Connection>,
+    /// The thread that has the writer.
+    writing: Mutex<Option<ThreadId>>,
     readers: Mutex<Vec<Connection>>,
     watcher: Mutex<Connection>,
     outside: Outside,
     instance: Mutex<[u8; 16]>,
     hint: Mutex<Option<Hint>>,
+}
+
+/// The writer, while one thread has it.
+struct Turn<'s> {
+    connection: MutexGuard<'s, Connection>,
+    writing: &'s Mutex<Option<ThreadId>>,
+}
+
+impl Deref for Turn<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Turn<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Before the connection is let go of, and another thread says that it has it.
+        *self.writing.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 /// A database that was just opened.
@@ -65,14 +96,16 @@ impl Store {
         let outside = folder.outside();
         let _lock = outside.lock(folder.database_name()?)?;
         let store = Self::connect(folder, key.clone(), options, outside, [0; 16])?;
-        let inside = read_inside(&store.writer())?;
+        let inside = store.writer().and_then(|writer| read_inside(&writer))?;
         *store.instance.lock().unwrap_or_else(PoisonError::into_inner) = inside.instance;
         let continuity = store.outside.judge(&inside)?;
         // What is not the same keeps its old instance until the caller has begun a new incarnation and settled: a crash
         // before that must not make the next opening look like the same.
         if continuity == Continuity::Same {
             let counter = inside.counter.saturating_add(1);
-            write_instance(&store.writer(), inside.instance, counter)?;
+            let writer = store.writer()?;
+            write_instance(&writer, inside.instance, counter)?;
+            drop(writer);
             store.outside.record(inside.instance, counter)?;
         }
         Ok(Opened { store, continuity })
@@ -99,6 +132,7 @@ impl Store {
             key,
             options,
             writer: Mutex::new(writer),
+            writing: Mutex::default(),
             readers: Mutex::default(),
             watcher: Mutex::new(watcher),
             outside,
@@ -123,9 +157,9 @@ impl Store {
     /// One transaction runs at a time, in all processes together; others wait, up to [`Options::patience`].
     ///
     /// # Errors
-    /// Those of `work`, and [`StoreError`] for the beginning and the commit.
+    /// Those of `work`, and [`StoreError`] for the beginning and the commit: [`StoreError::Nested`] inside of `work`.
     pub fn write<T, E: From<StoreError>>(&self, work: impl FnOnce(&mut Write<'_>) -> Result<T, E>) -> Result<T, E> {
-        let mut writer = self.writer();
+        let mut writer = self.writer()?;
         let transaction = writer
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(StoreError::from)
@@ -172,12 +206,12 @@ impl Store {
     /// process was just committing. Waits for a transaction of this process that is under way.
     ///
     /// # Errors
-    /// Those of `work`, and [`StoreError`] for the beginning.
+    /// Those of `work`, and [`StoreError`] for the beginning: [`StoreError::Nested`] inside of a transaction.
     pub fn read_beside_others<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&Snapshot<'_>, Option<i64>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let writer = self.writer();
+        let writer = self.writer()?;
         self.read(|snapshot| {
             let before = others(&writer)?;
             // The snapshot is of the moment of its first reading.
@@ -203,7 +237,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing is lost.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
-        Ok(self.writer().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+        Ok(self.writer()?.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
 
     fn note_entries(&self, entries: u64) {
@@ -217,9 +251,19 @@ impl Store {
         }
     }
 
-    /// A panic in a transaction rolled it back, so the connection is sound.
-    fn writer(&self) -> MutexGuard<'_, Connection> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether this thread is inside of a transaction: then whatever waits for the writer would wait for ever.
+    pub fn is_writing_here(&self) -> bool {
+        *self.writing.lock().unwrap_or_else(PoisonError::into_inner) == Some(thread::current().id())
+    }
+
+    fn writer(&self) -> Result<Turn<'_>, StoreError> {
+        if self.is_writing_here() {
+            return Err(StoreError::Nested);
+        }
+        // A panic in a transaction rolled it back, so the connection is sound.
+        let connection = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.writing.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
+        Ok(Turn { connection, writing: &self.writing })
     }
 }
 

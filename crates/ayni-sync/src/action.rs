@@ -88,6 +88,11 @@ pub enum Action {
         /// The project.
         project: ProjectId,
     },
+    /// The other side sees this device as admitted, at first or after all.
+    Admitted {
+        /// The project.
+        project: ProjectId,
+    },
     /// The other side refused the project, or a request to join it.
     Declined {
         /// The project.

@@ -12,6 +12,7 @@ use crate::core::effects::versions_of;
 use crate::document::Document;
 use crate::error::Error;
 use crate::project::Project;
+use crate::transaction::is_reserved;
 
 /// The documents of one kind. Cheap to clone.
 #[derive(Clone)]
@@ -169,9 +170,12 @@ impl Collection {
     /// device's own; made once, it stays.
     ///
     /// # Errors
-    /// [`Error::Path`] for a field name that is too long, and whatever the disk says.
+    /// [`Error::Path`] for a field name that is too long, [`Error::Reserved`] for `_id`, and whatever the disk says.
     pub fn create_index(&self, path: &str) -> Result<(), Error> {
         let path: Path = path.parse()?;
+        if is_reserved(&path) {
+            return Err(Error::Reserved);
+        }
         let inner = &self.project.database.inner;
         self.project.core.write(inner, |tx, state| {
             let tag = state.ring.naming_key().ok_or(Error::NoKeys)?.tag(&self.name);

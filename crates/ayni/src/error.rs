@@ -13,10 +13,15 @@ use thiserror::Error;
 pub enum Error {
     /// The disk, or the file on it.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// The folder: a database could not be made in it.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// Called inside of [`Project::write`](crate::Project::write) on the same database, for whose end it would wait.
+    #[error(
+        "this cannot be called inside of `write`, for whose end it would wait: use the transaction, or call it after"
+    )]
+    Nested,
     /// A part of the database is not as this program wrote it.
     #[error("{0} in the database is damaged: run `ayni repair`, which rebuilds it from the log")]
     Damaged(&'static str),
@@ -51,6 +56,9 @@ pub enum Error {
     /// A document must be a map of fields.
     #[error("a document must be a map of fields to values, not {0}")]
     NotAMap(&'static str),
+    /// A field of the name that stands for a document's id.
+    #[error("`_id` stands for a document's id and cannot be a field or have an index")]
+    Reserved,
     /// A field's path.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -92,4 +100,13 @@ pub enum Error {
     /// Asked to stop.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Nested => Self::Nested,
+            error => Self::Store(error),
+        }
+    }
 }

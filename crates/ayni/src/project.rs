@@ -154,10 +154,15 @@ impl ProjectCore {
         inner: &Inner,
         work: impl FnOnce(&mut Write<'_>, &mut State) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut memory = self.lock();
+        let mut memory = self.lock(inner)?;
         let result = inner.store.write(|tx| {
             let others = Some(tx.others()?);
-            work(tx, self.current(inner, tx, &mut memory, others)?)
+            let state = self.current(inner, tx, &mut memory, others)?;
+            if self.published.read().unwrap_or_else(PoisonError::into_inner).is_none() {
+                // Who reads inside of `work` cannot wait for its end.
+                self.publish(state);
+            }
+            work(tx, state)
         });
         match (&result, memory.loaded.as_ref()) {
             (Ok(_), Some(current)) => {
@@ -179,7 +184,7 @@ impl ProjectCore {
         inner: &Inner,
         work: impl FnOnce(&ayni_store::Snapshot<'_>, &mut State) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut memory = self.lock();
+        let mut memory = self.lock(inner)?;
         let result = inner.store.read_beside_others(|snapshot, others| {
             let state = self.current(inner, snapshot, &mut memory, others)?;
             self.publish(state);
@@ -209,8 +214,12 @@ impl ProjectCore {
 
     /// Runs `work`, which changes in the store what the state of projects is made of, while nobody in this process uses it;
     /// it is loaded again afterwards.
-    pub(crate) fn outdate<T>(cores: &[Arc<Self>], work: impl FnOnce() -> T) -> T {
-        let mut memories: Vec<_> = cores.iter().map(|core| core.lock()).collect();
+    pub(crate) fn outdate<T>(
+        cores: &[Arc<Self>],
+        inner: &Inner,
+        work: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut memories = cores.iter().map(|core| core.lock(inner)).collect::<Result<Vec<_>, _>>()?;
         let result = work();
         memories.iter_mut().for_each(|memory| memory.loaded = None);
         result
@@ -250,14 +259,18 @@ impl ProjectCore {
         inner.pool.advanced(inner, self.id, grown);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Memory> {
+    fn lock(&self, inner: &Inner) -> Result<MutexGuard<'_, Memory>, Error> {
+        // A transaction of this thread has the memory, or that of another project and the store's writer.
+        if inner.store.is_writing_here() {
+            return Err(Error::Nested);
+        }
         // A panic in a transaction leaves a state that may not be the store's: it is loaded again.
-        self.memory.lock().unwrap_or_else(|poisoned| {
+        Ok(self.memory.lock().unwrap_or_else(|poisoned| {
             self.memory.clear_poison();
             let mut memory = poisoned.into_inner();
             memory.loaded = None;
             memory
-        })
+        }))
     }
 }
 
@@ -384,8 +397,13 @@ impl Project {
     /// Runs `work` in one transaction: everything that it writes becomes one commit, durable when this returns, or nothing
     /// is written.
     ///
+    /// One transaction runs at a time, others wait. Inside of `work` documents are read through the transaction, which shows
+    /// what it has written so far; [`Collection::get`], [`Collection::query`] and the like may be used too, and show what was
+    /// there before. What needs a transaction of its own, or the state of a project as it is now, is refused there with
+    /// [`Error::Nested`]. (Waiting inside of `work` for another thread that writes would be waiting for ever.)
+    ///
     /// # Errors
-    /// Those of `work`; [`Error::Pending`], [`Error::Role`] if this device may not write; [`Error::Write`] for a commit
+    /// Those of `work`; [`Error::Nested`] inside of another `work` on the same database; [`Error::Pending`], [`Error::Role`] if this device may not write; [`Error::Write`] for a commit
     /// over the limits (16,384 changes, 16 MiB): write in several.
     pub fn write<T>(&self, work: impl FnOnce(&mut Transaction<'_, '_>) -> Result<T, Error>) -> Result<T, Error> {
         let inner = &self.database.inner;

@@ -43,7 +43,7 @@ impl Database {
         for core in &cores {
             all.total += core.read(&self.inner, |_, state| Ok(state.data_entries()))?;
         }
-        ProjectCore::outdate(&cores, || self.inner.store.write(|tx| tx.drop_views()))?;
+        ProjectCore::outdate(&cores, &self.inner, || Ok(self.inner.store.write(|tx| tx.drop_views())?))?;
         for core in &cores {
             loop {
                 let done = core.write(&self.inner, |tx, state| {

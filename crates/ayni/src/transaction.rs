@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ayni_doc::{Change, Document as Merged, Map, Operation, Value, Version, creation, diff};
+use ayni_doc::{Change, Document as Merged, Map, Operation, Path, Value, Version, creation, diff};
 use ayni_log::header::document_id;
 use ayni_log::ids::{CollectionTag, DocumentId, Hash, LogKind};
 use ayni_log::tip::Tip;
@@ -16,6 +16,7 @@ use crate::core::state::State;
 use crate::database::{Inner, check_name};
 use crate::document::Document;
 use crate::error::Error;
+use crate::interchange::ID;
 
 /// Changes on their way to become one commit. Made by [`Project::write`](crate::Project::write).
 ///
@@ -106,7 +107,8 @@ impl<'t, 's> Transaction<'t, 's> {
     /// Creates a document with these fields; gives its id.
     ///
     /// # Errors
-    /// [`Error::NotAMap`] unless the value is a map; [`Error::Path`] for a field name that is too long.
+    /// [`Error::NotAMap`] unless the value is a map; [`Error::Path`] for a field name that is too long; [`Error::Reserved`]
+    /// for a field `_id`.
     pub fn create(&mut self, collection: &str, fields: impl Into<Value>) -> Result<DocumentId, Error> {
         let change = self.creation(fields_of(fields.into())?)?;
         let tag = self.tag(collection)?;
@@ -140,6 +142,7 @@ impl<'t, 's> Transaction<'t, 's> {
     /// # Errors
     /// As [`Transaction::create`].
     pub fn put_existing(&mut self, collection: &str, id: DocumentId, fields: &Map) -> Result<Option<Put>, Error> {
+        check_fields(fields)?;
         let tag = self.tag(collection)?;
         let current = self.current(tag, id)?.filter(|current| !current.heads().is_empty());
         let Some(current) = current else { return Ok(None) };
@@ -168,8 +171,13 @@ impl<'t, 's> Transaction<'t, 's> {
     /// not overwritten but becomes a conflict.
     ///
     /// # Errors
-    /// [`Error::NoDocument`] for one that was never written.
+    /// [`Error::NoDocument`] for one that was never written; [`Error::Reserved`] for writing to a field `_id`.
     pub fn edit(&mut self, document: &Document, operations: Vec<Operation>) -> Result<(), Error> {
+        // What a program that does not know this rule wrote there can be taken away.
+        let writes = |operation: &&Operation| !matches!(operation, Operation::Unset { .. });
+        if operations.iter().filter(writes).any(|operation| is_reserved(operation.path())) {
+            return Err(Error::Reserved);
+        }
         self.change(document, Change::Edit(operations))
     }
 
@@ -308,9 +316,18 @@ fn pen_error(error: PenError) -> Error {
     }
 }
 
+/// Whether a path begins with the name under which files, queries and JSON have a document's id.
+pub(crate) fn is_reserved(path: &Path) -> bool {
+    path.names().first().is_some_and(|name| name.as_ref() == ID)
+}
+
+fn check_fields(fields: &Map) -> Result<(), Error> {
+    if fields.contains_key(ID) { Err(Error::Reserved) } else { Ok(()) }
+}
+
 fn fields_of(value: Value) -> Result<Map, Error> {
     match value {
-        Value::Map(fields) => Ok(fields),
+        Value::Map(fields) => check_fields(&fields).map(|()| fields),
         Value::Null => Err(Error::NotAMap("nothing")),
         Value::Bool(_) => Err(Error::NotAMap("true or false")),
         Value::Int(_) | Value::Float(_) => Err(Error::NotAMap("a number")),

@@ -2,8 +2,9 @@
 
 mod support;
 
+use ayni::Error;
 use ayni::doc::{Operation, Value};
-use support::{create, fields, get, meet, read, rebuilt_equal, same, set, set_in, team};
+use support::{Device, create, fields, get, meet, read, rebuilt_equal, same, set, set_in, team};
 
 #[test]
 fn edits_of_different_fields_made_apart_both_stand() {
@@ -170,4 +171,90 @@ fn edits_that_arrive_all_at_once_show_as_when_they_came_one_by_one() {
     );
     rebuilt_equal(&b.database);
     rebuilt_equal(&a.database);
+}
+
+#[test]
+fn what_would_wait_for_the_transaction_it_is_called_in_is_refused_and_reading_goes_on() {
+    let device = Device::new("device");
+    let database = device.open_beside();
+    let (project, _) = device.database.create_project("Mapa").unwrap();
+    let id = create(&project, fields([("name", "Cusco".into())]));
+    let (done, result) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // Made by another process: nobody has read anything of it here yet.
+        let project = database.projects().unwrap().remove(0);
+        let (other, _) = database.create_project("Salud").unwrap();
+        let places = project.collection("places");
+        let written = project.write(|tx| {
+            let refused = [
+                project.write(|tx| tx.create("places", fields([]))).map(drop),
+                other.write(|tx| tx.create("places", fields([]))).map(drop),
+                places.id_of_key("cusco").map(drop),
+                places.create_index("name"),
+                database.set_label("a", "b"),
+                database.rebuild_views(|_| ()).map(drop),
+            ];
+            for (at, refused) in refused.into_iter().enumerate() {
+                assert!(matches!(refused, Err(Error::Nested)), "number {at}: {refused:?}");
+            }
+            assert_eq!(places.get(id)?.unwrap().get(&["name"]), Some("Cusco".into()));
+            assert_eq!(places.query(&"name=Cusco".parse().map(ayni::query::Query::new).unwrap())?.len(), 1);
+            tx.create("places", fields([("name", "Puno".into())]))?;
+            assert_eq!(places.len()?, 1, "what was there before");
+            Ok(())
+        });
+        written.unwrap();
+        assert_eq!(places.len().unwrap(), 2);
+        project.write(|tx| tx.create("places", fields([]))).unwrap();
+        let _ = done.send(());
+    });
+    result.recv_timeout(std::time::Duration::from_secs(20)).expect("it ends, and well");
+}
+
+#[test]
+fn no_field_can_take_the_name_of_the_id_and_one_that_has_it_can_be_taken_away() {
+    let [device] = team();
+    let project = device.project();
+    let id = create(&project, fields([("name", "Cusco".into())]));
+    let document = read(&project, id);
+    let reserved = || fields([("_id", "x".into())]);
+    let inner = || vec![Operation::set_at("_id.a".parse().unwrap(), Value::Int(1))];
+    let refused = [
+        project.write(|tx| tx.create("places", reserved())).map(drop),
+        project.write(|tx| tx.put("places", "key", reserved())).map(drop),
+        project.write(|tx| tx.put_existing("places", id, &reserved())).map(drop),
+        project.write(|tx| tx.replace(&document, reserved())),
+        project.write(|tx| tx.edit(&document, vec![Operation::set("_id", "x".into())])),
+        project.write(|tx| tx.edit(&document, vec![Operation::add("_id", 1)])),
+        project.write(|tx| tx.edit(&document, inner())),
+        project.collection("places").create_index("_id"),
+    ];
+    for (at, refused) in refused.into_iter().enumerate() {
+        assert!(matches!(refused, Err(Error::Reserved)), "number {at}: {refused:?}");
+    }
+    let deeper = Operation::set_at("a._id".parse().unwrap(), Value::Int(1));
+    project.write(|tx| tx.edit(&document, vec![deeper, Operation::unset("_id")])).unwrap();
+    assert_eq!(project.collection("places").len().unwrap(), 1);
+}
+
+#[test]
+fn documents_are_selected_counted_and_sorted_by_their_ids() {
+    use ayni::query::Query;
+    let [device] = team();
+    let project = device.project();
+    let mut ids = [(); 5].map(|()| create(&project, fields([("a", Value::Int(1))])));
+    // As text, in which a digit comes before a letter, and not as the bytes that it stands for.
+    ids.sort_by_key(ToString::to_string);
+    let places = project.collection("places");
+    places.create_index("a").unwrap();
+    let found = |query: Query| -> Vec<_> { places.query(&query).unwrap().iter().map(|found| found.id()).collect() };
+    for selector in [format!("_id={}", ids[2]), format!("a=1 _id={}", ids[2])] {
+        assert_eq!(found(Query::new(selector.parse().unwrap())), [ids[2]], "{selector}");
+        assert_eq!(places.count(&selector.parse().unwrap()).unwrap(), 1, "{selector}");
+    }
+    let later = Query::new(format!("_id>{}", ids[2]).parse().unwrap()).sort("_id".parse().unwrap());
+    assert_eq!(found(later), ids[3..]);
+    let backwards = Query::new("_id".parse().unwrap()).sort("_id:desc".parse().unwrap()).limit(2);
+    assert_eq!(found(backwards), [ids[4], ids[3]]);
+    assert_eq!(found(Query::new("_id=x".parse().unwrap())), []);
 }

@@ -202,3 +202,31 @@ fn after_a_ticket_was_declined_another_one_works_on_the_same_connection() {
     b.database.join(&another).unwrap();
     eventually("being let in", || joined.standing().unwrap() == Standing::Member(Role::Member));
 }
+
+#[test]
+fn that_a_device_is_not_admitted_is_said_no_longer_once_it_is() {
+    let a = Device::new("founder");
+    let (project, _) = a.database.create_project("Mapa").unwrap();
+    for number in 0..200 {
+        // Of random bytes, which do not compress.
+        let mut bytes = vec![0; 10_000];
+        System.random(&mut bytes);
+        create(&project, fields([("number", Value::Int(number)), ("bytes", Value::Bytes(bytes))]));
+    }
+    let b = Device::new("newcomer");
+    let joined = b.database.join(&project.invite(&Invitation::default()).unwrap()).unwrap();
+    let way = |from: usize, bytes: Vec<u8>| {
+        // So slowly that the documents take a second.
+        std::thread::sleep(Duration::from_millis(if from == 0 { bytes.len() as u64 / 2_000 } else { 0 }));
+        Some(bytes)
+    };
+    let _pipe = Pipe::through(&a.database, &b.database, Arc::new(way));
+    let known = || b.database.pool().peers().into_iter().flat_map(|peer| peer.projects).next();
+    eventually("that it is not admitted", || known().is_some_and(|known| known.said.is_some()));
+    eventually("being let in", || joined.standing().unwrap() == Standing::Member(Role::Member));
+    eventually("silence on that before everything is here", || {
+        let known = known().unwrap();
+        assert!(!known.level, "it was said until the end: {known:?}");
+        known.said.is_none()
+    });
+}

@@ -115,16 +115,10 @@ pub(crate) fn object(text: &str) -> Result<Map, Failure> {
     let json: Json = serde_json::from_str(text)
         .map_err(|error| Failure::usage(format_args!("this is not JSON: {error}"), remedy))?;
     let value = Value::from_json(&json).map_err(|error| Failure::usage(error, remedy))?;
-    let Value::Map(fields) = value else {
-        return Err(Failure::usage("a document must be a JSON object", remedy));
-    };
-    if fields.contains_key(ID) {
-        return Err(Failure::usage(
-            format_args!("`{ID}` stands for a document's id and cannot be a field"),
-            "leave it out; `ayni edit COLLECTION ID` changes the document of an id, `ayni import` takes exports in",
-        ));
+    match value {
+        Value::Map(fields) => Ok(fields),
+        _ => Err(Failure::usage("a document must be a JSON object", remedy)),
     }
-    Ok(fields)
 }
 
 fn place(fields: &mut Map, names: &[Arc<str>], value: Value) {
@@ -143,12 +137,12 @@ fn place(fields: &mut Map, names: &[Arc<str>], value: Value) {
     }
 }
 
-/// A document as JSON: its id first, then its fields.
+/// A document as JSON: its id first, then its fields. A field that a program unlike this one named as the id is left out:
+/// whatever works on ids must not take it for one.
 pub(crate) fn json(id: DocumentId, fields: &Map) -> Json {
     let id = (ID.to_owned(), Json::String(id.to_string()));
-    Json::Object(
-        std::iter::once(id).chain(fields.iter().map(|(name, value)| (name.clone(), value.to_json()))).collect(),
-    )
+    let fields = fields.iter().filter(|(name, _)| *name != ID);
+    Json::Object(std::iter::once(id).chain(fields.map(|(name, value)| (name.clone(), value.to_json()))).collect())
 }
 
 /// Shows a document: a line for each field, those of maps with their path.

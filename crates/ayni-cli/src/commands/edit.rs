@@ -115,11 +115,9 @@ fn in_editor(project: &Project, document: &Document) -> Result<bool, Failure> {
         if after.trim() == before.trim() {
             return Ok(false);
         }
-        match document::object(&after) {
-            Ok(fields) => {
-                project.write(|tx| tx.replace(document, fields))?;
-                return Ok(true);
-            }
+        let replace = |fields| Ok(project.write(|tx| tx.replace(document, fields))?);
+        match document::object(&after).and_then(replace) {
+            Ok(()) => return Ok(true),
             Err(failure) => {
                 failure.report();
                 if !ask::yes("Go back to the editor?")? {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use ayni::Document;
 use ayni::doc::{Map, Value};
-use ayni::query::{Projection, Query, Selector, Sort};
+use ayni::query::{Projection, Query, Selector, Sort, WithId};
 use serde_json::{Value as Json, json};
 
 use super::document;
@@ -128,7 +128,7 @@ fn quoted(word: &str) -> String {
 
 fn shown(document: &Document, fields: Option<&Projection>) -> Map {
     let all = document.fields();
-    fields.map_or(all.clone(), |fields| fields.of(&all))
+    fields.map_or_else(|| all.clone(), |fields| fields.of(&WithId(document.id(), &all)))
 }
 
 fn print(rows: &[(&Document, Map)], fields: Option<&Projection>) -> Result<(), Failure> {

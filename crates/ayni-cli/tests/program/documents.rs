@@ -64,7 +64,6 @@ fn what_cannot_be_understood_is_refused_and_nothing_is_written() {
     device.refused(&["put", "places", "Cusco"], 2, "gives no field a value");
     device.refused(&["put", "places", "{\"name\":"], 2, "not JSON");
     device.refused(&["put", "places", "[1, 2]"], 2, "must be a JSON object");
-    device.refused(&["put", "places", "{\"_id\": \"x\"}"], 2, "`_id` stands for");
     device.refused(&["put", "places", "tags=[1,"], 2, "not JSON");
     device.refused(&["put", "places"], 2, "required");
     device.refused(&["put", "", "a=1"], 2, "1 to 256 bytes");
@@ -118,4 +117,30 @@ fn output_that_is_not_for_a_terminal_has_no_colours() {
         let ran = device.run(arguments);
         assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_documents_id_is_no_field_and_can_be_asked_for() {
+    let device = Device::with_project("Ana");
+    let [cusco, lima] = ["name=Cusco", "name=Lima"].map(|name| device.ok(&["put", "places", name]).trim().to_owned());
+    for fields in ["{\"_id\": \"x\"}", "_id=x", "_id.inner=1"] {
+        device.refused(&["put", "places", fields], 2, "`_id` stands for");
+        device.refused(&["put", "places", "--key", "x", fields], 2, "`_id` stands for");
+    }
+    device.refused(&["edit", "places", &cusco, "_id=x"], 2, "`_id` stands for");
+    device.refused(&["edit", "places", &cusco, "--add", "_id=1"], 2, "`_id` stands for");
+    let points = r#"{"type": "Feature", "geometry": null, "properties": {"_id": "x"}}"#;
+    let bad = device.run(&["import", &device.file("points.geojson", points), "--collection", "places"]);
+    assert_eq!(bad.code, 1, "{}", bad.err);
+    assert!(bad.err.contains("_id"), "{}", bad.err);
+    assert_eq!(device.ok(&["query", "places", "--count"]), "2\n");
+
+    let by_id = format!("_id={cusco}");
+    assert_eq!(device.json(&["query", "places", &by_id])[0]["name"], "Cusco");
+    assert_eq!(device.ok(&["query", "places", &by_id, "name=Cusco", "--count"]), "1\n");
+    assert_eq!(device.run(&["query", "places", &by_id, "name=Lima"]).code, 1);
+    let either = format!(r#"{{"_id": {{"$in": ["{lima}", "{cusco}"]}}}}"#);
+    let sorted = device.json(&["query", "places", &either, "--sort", "_id:desc", "--fields", "_id"]);
+    let ids: Vec<&str> = sorted.as_array().unwrap().iter().map(|one| one["_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [lima.as_str().max(&cusco), lima.as_str().min(&cusco)]);
 }

@@ -16,6 +16,8 @@ pub(crate) struct Table {
     /// What each link says when it opens.
     greeting: Vec<u8>,
     admits: bool,
+    /// Why it can open no channel, if it cannot.
+    fails: Option<LinkError>,
 }
 
 /// One channel, from opening to end.
@@ -49,6 +51,11 @@ impl Table {
         Self { greeting: greeting.into(), ..Self::default() }
     }
 
+    /// Opens no channel.
+    pub(crate) fn failing(error: LinkError) -> Self {
+        Self { fails: Some(error), ..Self::default() }
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<Talk>> {
         self.links.lock().unwrap().clone()
     }
@@ -65,13 +72,16 @@ impl Table {
 }
 
 impl Peers for Table {
-    fn connected(&self, info: LinkInfo, waker: Waker) -> Option<Box<dyn Link>> {
+    fn connected(&self, info: LinkInfo, waker: Waker) -> Result<Box<dyn Link>, LinkError> {
+        if let Some(error) = &self.fails {
+            return Err(error.clone());
+        }
         let talk = Arc::new(Talk { info, waker, admits: self.admits, state: Mutex::default() });
         if !self.greeting.is_empty() {
             talk.state.lock().unwrap().outbox.push_back(self.greeting.clone());
         }
         self.links.lock().unwrap().push(talk.clone());
-        Some(Box::new(TalkLink(talk)))
+        Ok(Box::new(TalkLink(talk)))
     }
 }
 

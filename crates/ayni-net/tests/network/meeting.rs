@@ -156,6 +156,26 @@ async fn a_peer_at_a_wrong_address_is_shown_waiting_and_can_be_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_can_open_no_channel_says_why_and_both_try_again_before_long() {
+    let (a, b) = (Table::failing(LinkError::Local("no disk".into())), Table::greeting("from b"));
+    let (network_a, network_b) = (start(1, &a).await, start(2, &b).await);
+    network_a.dial(network_b.addresses()[0]);
+    let waits = |network: &Network, words: &str| {
+        let soon = |state: &PeerState| match state {
+            PeerState::Waiting { because, until: next } => {
+                because.contains(words) && next.saturating_duration_since(Instant::now()) < Duration::from_secs(60)
+            }
+            _ => false,
+        };
+        network.peers().iter().any(|peer| soon(&peer.state))
+    };
+    until("a says why", || waits(&network_a, "no disk")).await;
+    until("b was told", || b.all().first().is_some_and(|talk| talk.closed_because() == Some(CloseReason::PeerTrouble)))
+        .await;
+    tokio::join!(network_a.shutdown(), network_b.shutdown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_is_dropped_ends_as_one_that_is_shut_down() {
     let (a, b) = (Table::greeting("from a"), Table::greeting("from b"));
     let (network_a, network_b) = (start(1, &a).await, start(2, &b).await);
@@ -227,9 +247,9 @@ impl FlowPeers {
 }
 
 impl Peers for FlowPeers {
-    fn connected(&self, _: LinkInfo, waker: Waker) -> Option<Box<dyn Link>> {
+    fn connected(&self, _: LinkInfo, waker: Waker) -> Result<Box<dyn Link>, LinkError> {
         *self.0.waker.lock().unwrap() = Some(waker);
-        Some(Box::new(self.clone()))
+        Ok(Box::new(self.clone()))
     }
 }
 

@@ -164,7 +164,9 @@ impl Session {
         let shared = &mut self.projects[index];
         let Some(theirs) = shared.theirs.filter(|_| shared.control.is_level()) else { return };
         let Some((data, receipts)) = theirs.rest else { return self.step_join(index) };
-        shared.told_not_admitted = false;
+        if shared.told_admitted.replace(true) != Some(true) {
+            self.actions.push_back(Action::Admitted { project: shared.project });
+        }
         if shared.admitted() {
             self.step_kind(replica, index, LogKind::Data, &data);
             self.step_receipts(replica, index, &receipts);
@@ -204,8 +206,7 @@ impl Session {
     /// The other side has all control entries from here and still does not see this device as admitted.
     fn step_join(&mut self, index: usize) {
         let shared = &mut self.projects[index];
-        if !shared.told_not_admitted {
-            shared.told_not_admitted = true;
+        if shared.told_admitted.replace(false) != Some(false) {
             self.actions.push_back(Action::NotAdmitted { project: shared.project });
         }
         if shared.join_sent {

@@ -27,7 +27,8 @@ pub(super) struct Shared {
     pub(super) theirs: Option<Summary>,
     pub(super) join_sent: bool,
     pub(super) joins_received: u8,
-    pub(super) told_not_admitted: bool,
+    /// What the driver was last told of whether the other side sees this device as admitted.
+    pub(super) told_admitted: Option<bool>,
     pub(super) control: Exchange,
     pub(super) data: Exchange,
     pub(super) receipts: Receipts,
@@ -58,7 +59,7 @@ impl Shared {
             theirs: None,
             join_sent: false,
             joins_received: 0,
-            told_not_admitted: false,
+            told_admitted: None,
             control: Exchange::default(),
             data: Exchange::default(),
             receipts: Receipts::default(),
@@ -126,7 +127,7 @@ impl Shared {
     pub(super) fn ask_anew(&mut self, join: Option<Vec<u8>>) {
         self.join_sent = false;
         self.declined = false;
-        self.told_not_admitted = false;
+        self.told_admitted = None;
         self.join = join;
     }
 

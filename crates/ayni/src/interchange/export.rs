@@ -35,7 +35,9 @@ pub enum ExportError {
     #[error("the export cannot be written: {0}")]
     Io(#[from] io::Error),
     /// A field has the name that stands for the document's id.
-    #[error("document {0} has a field `{ID}`, which stands for its id in files: rename it")]
+    #[error(
+        "document {0} has a field `{ID}`, which stands for its id in files: take it away with `ayni edit COLLECTION {0} --unset {ID}`"
+    )]
     Reserved(DocumentId),
     /// A field that the columns were not made for.
     #[error(

@@ -158,5 +158,6 @@ fn is_of_one_record(error: &Error) -> bool {
         Error::Write(WriteError::TooLarge { .. } | WriteError::Header(_) | WriteError::Rule(TipError::Commit))
             | Error::Change(_)
             | Error::Path(_)
+            | Error::Reserved
     )
 }

@@ -12,7 +12,7 @@ use crate::collection::Collection;
 use crate::core::documents::{Index, read};
 use crate::document::Document;
 use crate::error::Error;
-use crate::query::{Direction, KeyRange, Lookup, Query, Selector, Sort};
+use crate::query::{Direction, KeyRange, Lookup, Query, Selector, Sort, WithId};
 
 /// How many documents are looked at in the order of their ids, for a query that wants a few.
 const FIRST_LOOK: usize = 2_000;
@@ -81,7 +81,7 @@ impl Found<'_> {
     }
 
     fn take(&mut self, document: &DocumentRef<'_>) -> Result<bool, Error> {
-        if document.flags & flags::DELETED != 0 || !self.query.selector.matches(&Encoded(document.body)) {
+        if document.flags & flags::DELETED != 0 || !matches(&self.query.selector, document.id, document.body) {
             return Ok(false);
         }
         let merged = read(document.body, &document.heads)?;
@@ -107,9 +107,14 @@ impl Found<'_> {
     }
 }
 
+/// Whether a selector holds for a document as the store keeps it.
+fn matches(selector: &Selector, id: DocumentId, body: &[u8]) -> bool {
+    selector.matches(&WithId(id, &Encoded(body)))
+}
+
 /// By what is asked for, then by id, so that the order is the same everywhere.
 fn compare(sort: &Sort, one: &Document, other: &Document) -> Ordering {
-    sort.compare(&one.merged, &other.merged).then_with(|| one.id.cmp(&other.id))
+    sort.compare(&WithId(one.id, &one.merged), &WithId(other.id, &other.merged)).then_with(|| one.id.cmp(&other.id))
 }
 
 impl Collection {
@@ -148,20 +153,20 @@ impl Collection {
         let query = Query::new(selector.clone());
         let plan = Plan::of(published.indexes.get(&row).map_or(&[], Vec::as_slice), &query);
         let mut count = 0;
-        let mut tally = |flags: u32, body: &[u8]| {
-            count += u64::from(flags & flags::DELETED == 0 && selector.matches(&Encoded(body)));
+        let mut tally = |id: DocumentId, flags: u32, body: &[u8]| {
+            count += u64::from(flags & flags::DELETED == 0 && matches(selector, id, body));
         };
         self.project.database.inner.store.read(|snapshot| {
             let Plan::Index { index, ranges, .. } = &plan else {
                 return snapshot.documents(row, None, |document| {
-                    tally(document.flags, document.body);
+                    tally(document.id, document.flags, document.body);
                     Ok::<_, Error>(ControlFlow::Continue(()))
                 });
             };
             for range in ranges {
                 snapshot.index_keys(*index, stored(range), ayni_store::Direction::Forward, |_, row| {
                     if let Some(document) = snapshot.document(row)? {
-                        tally(document.flags, &document.body);
+                        tally(document.id, document.flags, &document.body);
                     }
                     Ok::<_, Error>(ControlFlow::Continue(()))
                 })?;

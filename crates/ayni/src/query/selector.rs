@@ -72,6 +72,7 @@ impl<L: Lookup> Lookup for WithId<'_, L> {
     fn lookup(&self, path: &Path) -> Option<Cow<'_, Value>> {
         match path.names() {
             [only] if only.as_ref() == ID => Some(Cow::Owned(Value::Text(self.0.to_string()))),
+            [first, ..] if first.as_ref() == ID => None,
             _ => self.1.lookup(path),
         }
     }

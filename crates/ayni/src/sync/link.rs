@@ -224,6 +224,8 @@ impl LinkCore {
             Action::NotAdmitted { project } => {
                 self.note(project, "the other device does not know this one as a member yet".into());
             }
+            // Whatever it said before, of this device or its ticket, is over.
+            Action::Admitted { project } => self.notes().said.retain(|(of, _)| *of != project),
             Action::Declined { project, text } => self.note(project, text),
             Action::Level { project } => self.level(project),
             Action::Ended(ended) => self.notes().ended = Some(ended),
