@@ -1,7 +1,9 @@
 //! Which entries of a data log count.
 
 use ayni_log::ids::{Hash, LogKind, LogName};
-use ayni_log::membership::{AdoptBody, ControlBody, ControlView, Counting, EntryName, Role, Step, Wait, role_change};
+use ayni_log::membership::{
+    AdoptBody, ControlBody, ControlView, Counting, EntryName, Role, Step, Wait, device_name, role_change,
+};
 
 use crate::world::{FOUNDER, World, log_of};
 
@@ -172,4 +174,81 @@ fn when_the_admitter_was_fenced_before_the_admission_nothing_counts() {
     assert_eq!(branch.ranges(&world.everything()), [(0, 10)]);
     world.remove_at(FOUNDER, ana, vec![]);
     assert_eq!(branch.ranges(&world.everything()), []);
+}
+
+#[test]
+fn what_an_author_had_seen_it_goes_on_having_seen() {
+    let (world, _, mut branch) = with_writer(Role::Member);
+    branch.steps.push(Step { from: 5, heads: vec![world.written[0].hash] });
+    assert_eq!(branch.ranges(&world.everything()), [(0, 10)]);
+}
+
+#[test]
+fn of_concurrent_fences_of_a_data_log_the_furthest_stands() {
+    let (mut world, ana, branch) = with_writer(Role::Member);
+    let ben = world.admit(FOUNDER, Role::Coordinator);
+    for (by, length) in [(FOUNDER, 3), (ben, 6)] {
+        let fence = world.data_fence(ana, 1, length, hash_of(b'a', length));
+        world.remove_at(by, ana, vec![fence]);
+    }
+    assert_eq!(branch.ranges(&world.everything()), [(0, 6)]);
+}
+
+/// Demotes a writer at a length of its log, gives it back its role, and removes it at a further length. What comes in
+/// between, a coordinator adopts meanwhile.
+fn demote_promote_and_remove(world: &mut World, ana: usize, adopt: Option<AdoptBody>) -> Vec<Hash> {
+    let low = world.data_fence(ana, 1, 4, hash_of(b'a', 4));
+    let demotion = role_change(world.id(ana), Role::Member, Role::Reader, vec![low]);
+    world.act(FOUNDER, vec![ControlBody::Role(demotion)]);
+    let promotion = role_change(world.id(ana), Role::Reader, Role::Member, vec![]);
+    world.act(FOUNDER, vec![ControlBody::Role(promotion)]);
+    let promoted = heads(&world.devices[FOUNDER].view);
+    world.act(FOUNDER, adopt.into_iter().map(ControlBody::Adopt).chain([name(world, ana)]).collect());
+    let high = world.data_fence(ana, 1, 8, hash_of(b'a', 8));
+    world.remove_at(FOUNDER, ana, vec![high]);
+    promoted
+}
+
+fn name(world: &World, who: usize) -> ControlBody {
+    ControlBody::DeviceName(device_name(&world.naming, world.id(who), "a name").unwrap())
+}
+
+#[test]
+fn every_fence_that_stands_keeps_out_what_had_not_seen_it() {
+    let (mut world, ana, mut branch) = with_writer(Role::Member);
+    let promoted = demote_promote_and_remove(&mut world, ana, None);
+    assert_eq!(branch.ranges(&world.everything()), [(0, 4)]);
+    branch.steps.push(Step { from: 6, heads: promoted });
+    assert_eq!(branch.ranges(&world.everything()), [(0, 4), (6, 8)]);
+}
+
+#[test]
+fn an_adoption_takes_in_nothing_past_a_fence_that_had_seen_it() {
+    let (mut world, ana, branch) = with_writer(Role::Member);
+    let name = |position: u64| EntryName { log: branch.log.id(), position, hash: hash_of(b'a', position + 1) };
+    let adopt = AdoptBody { device: world.id(ana), fences: vec![], entries: vec![name(5), name(9)] };
+    demote_promote_and_remove(&mut world, ana, Some(adopt));
+    // The first fence lets both in; past the second only what that one reaches.
+    assert_eq!(branch.ranges(&world.everything()), [(0, 4), (5, 6)]);
+}
+
+#[test]
+fn an_adoption_takes_in_the_very_entries_it_names() {
+    let (mut world, ana, branch) = with_writer(Role::Member);
+    let ben = world.admit(FOUNDER, Role::Member);
+    world.remove_at(FOUNDER, ana, vec![]);
+    let entry = EntryName { log: branch.log.id(), position: 7, hash: hash_of(b'a', 8) };
+    let elsewhere = EntryName { log: log_of(world.project, world.id(ana), LogKind::Data, 2).id(), ..entry };
+    let other_side = EntryName { hash: hash_of(b'b', 8), ..entry };
+    let adopt = |who: usize, world: &World, entry| {
+        ControlBody::Adopt(AdoptBody { device: world.id(who), fences: vec![], entries: vec![entry] })
+    };
+    for body in [adopt(ana, &world, elsewhere), adopt(ana, &world, other_side), adopt(ben, &world, entry)] {
+        let adopted = world.act(FOUNDER, vec![body])[0];
+        assert!(world.everything().counts(&adopted));
+        assert_eq!(branch.ranges(&world.everything()), []);
+    }
+    let body = adopt(ana, &world, entry);
+    world.act(FOUNDER, vec![body]);
+    assert_eq!(branch.ranges(&world.everything()), [(7, 8)]);
 }

@@ -1,5 +1,6 @@
 //! From a ticket to an admission.
 
+use ayni_log::ids::ExchangeKey;
 use ayni_log::limits;
 use ayni_log::membership::{ControlBody, JoinRequest, RequestError, Role, Ticket, admit, grant, invite, open_name};
 use ayni_log::sign::DeviceSecret;
@@ -65,9 +66,37 @@ fn a_request_needs_the_tickets_secret_and_the_devices_own_signature() {
     let pretending = JoinRequest { invite: ticket.key().id(), ..unknown };
     let renamed = JoinRequest { name: "another".into(), ..good.clone() };
     let stolen = JoinRequest { device: device_secret(21).id(), ..good.clone() };
-    let weak = JoinRequest { exchange: ayni_log::ids::ExchangeKey([0; 32]), ..good.clone() };
+    let weak = JoinRequest { exchange: ExchangeKey([0; 32]), ..good.clone() };
     for forged in [pretending, renamed, stolen, weak] {
         assert_eq!(let_in(&mut world, FOUNDER, &forged, 0), Err(RequestError::NotGenuine));
+    }
+    let_in(&mut world, FOUNDER, &good, 0).unwrap();
+}
+
+#[test]
+fn whoever_holds_a_ticket_can_ask_neither_for_a_device_that_did_not_sign_nor_with_a_useless_key() {
+    let (mut world, ticket) = invited(Role::Member, None, 10);
+    let (device, another) = (device_secret(20), device_secret(21));
+    // As the format says, byte by byte.
+    let signed = |exchange: ExchangeKey, by: &DeviceSecret| {
+        let invite = ticket.key().id();
+        let consent =
+            [b"ayni v1 join consent".as_slice(), &world.project.0, &invite.0, &device.id().0, &exchange.0].concat();
+        let request = [b"ayni v1 join request".as_slice(), &consent, b"one"].concat();
+        JoinRequest {
+            invite,
+            device: device.id(),
+            exchange,
+            name: "one".into(),
+            by_ticket: ticket.key().sign(&request),
+            by_device: by.sign(&consent),
+        }
+    };
+    let good = signed(device.exchange_public(), &device);
+    let unasked = signed(device.exchange_public(), &another);
+    let weak = signed(ExchangeKey([0; 32]), &device);
+    for refused in [unasked, weak] {
+        assert_eq!(let_in(&mut world, FOUNDER, &refused, 0), Err(RequestError::NotGenuine));
     }
     let_in(&mut world, FOUNDER, &good, 0).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Who can open what.
 
-use ayni_log::ids::Hash;
-use ayni_log::membership::{ControlBody, KeyRing, Role, first_epoch, grant, removal, rotate};
+use ayni_log::ids::{DeviceId, ExchangeKey, Hash};
+use ayni_log::membership::{ControlBody, KeyRing, Role, first_epoch, grant, removal, role_change, rotate};
 use ayni_log::seal::NamingKey;
 
 use crate::world::{FOUNDER, RECOVERY, World};
@@ -65,10 +65,12 @@ fn a_later_epoch_opens_all_before_it() {
     }
     // Admitted late, and sealed to by nothing but the next epoch.
     let ana = world.admit(FOUNDER, Role::Reader);
+    let carrier = world.admit(FOUNDER, Role::Carrier);
     let (epoch, _) = rotate(&world.devices[FOUNDER].view, &world.ring(FOUNDER), &[], &[9; 32]).unwrap();
     world.act(FOUNDER, vec![ControlBody::Epoch(epoch)]);
-    world.tell(FOUNDER, ana);
+    world.tell_everyone();
     assert_eq!(world.ring(ana).epochs().count(), 7);
+    assert_eq!(world.ring(carrier).epochs().count(), 7);
     assert_eq!(world.ring(ana).set_key(&first), world.ring(FOUNDER).set_key(&first));
     assert_eq!(world.ring(ana).naming_key(), Some(&world.naming));
 }
@@ -112,8 +114,34 @@ fn when_two_coordinators_rotate_at_once_neither_removed_device_can_make_the_set_
     world.tell_everyone();
     assert_eq!(world.everything().epoch_heads(), [merged]);
     for who in [ana, ben] {
-        assert_eq!(world.ring(who).set_key(&[merged]), None);
+        assert_eq!((world.ring(who).reading_key(&merged), world.ring(who).carriage_key(&merged)), (None, None));
     }
+}
+
+#[test]
+fn the_recovery_key_is_sealed_to_in_every_epoch() {
+    let mut world = World::new();
+    let (epoch, _) = rotate(&world.devices[FOUNDER].view, &world.ring(FOUNDER), &[], &[1; 32]).unwrap();
+    world.act(FOUNDER, vec![ControlBody::Epoch(epoch)]);
+    world.tell_everyone();
+    let heads = world.everything().epoch_heads();
+    assert!(world.ring(RECOVERY).set_key(&heads).is_some());
+}
+
+#[test]
+fn a_device_that_nothing_can_be_sealed_to_keeps_nobody_from_new_keys() {
+    let mut world = World::new();
+    let ana = admit_with_keys(&mut world, Role::Member);
+    let weak = world.add_device();
+    world.admit_again(FOUNDER, weak, Role::Member);
+    let ControlBody::Admit(mut body) = world.written.last().unwrap().body.clone() else { panic!() };
+    body.exchange = ExchangeKey([0; 32]);
+    world.act(FOUNDER, vec![ControlBody::Admit(body)]);
+    let (epoch, _) = rotate(&world.devices[FOUNDER].view, &world.ring(FOUNDER), &[], &[1; 32]).unwrap();
+    assert!(epoch.recipients.iter().all(|recipient| recipient.device != world.id(weak)));
+    let epoch = world.act(FOUNDER, vec![ControlBody::Epoch(epoch)])[0];
+    world.tell_everyone();
+    assert!(world.ring(ana).set_key(&[epoch]).is_some());
 }
 
 #[test]
@@ -188,4 +216,45 @@ fn a_naming_key_that_the_founding_entry_does_not_vouch_for_is_not_taken() {
         world.act(FOUNDER, vec![ControlBody::Epoch(epoch)]);
         assert_eq!(world.ring(FOUNDER).naming_key(), Some(&world.naming));
     }
+}
+
+fn lacking(world: &World) -> Vec<DeviceId> {
+    world.everything().lacking_keys().iter().map(|member| member.device).collect()
+}
+
+#[test]
+fn whoever_is_promoted_to_read_lacks_keys_until_they_are_granted_anew() {
+    for sealed_to_as_carrier in [false, true] {
+        let mut world = World::new();
+        let carrier = admit_with_keys(&mut world, Role::Carrier);
+        if sealed_to_as_carrier {
+            let (epoch, _) = rotate(&world.devices[FOUNDER].view, &world.ring(FOUNDER), &[], &[1; 32]).unwrap();
+            world.act(FOUNDER, vec![ControlBody::Epoch(epoch)]);
+        }
+        assert_eq!(lacking(&world), []);
+        let promotion = role_change(world.id(carrier), Role::Carrier, Role::Reader, vec![]);
+        world.act(FOUNDER, vec![ControlBody::Role(promotion)]);
+        assert_eq!(lacking(&world), [world.id(carrier)]);
+        grant_to(&mut world, FOUNDER, carrier, Role::Reader);
+        assert_eq!(lacking(&world), []);
+    }
+}
+
+#[test]
+fn keys_granted_to_another_or_by_a_removed_coordinator_do_not_help_and_the_removed_lack_none() {
+    let mut world = World::new();
+    let other = admit_with_keys(&mut world, Role::Coordinator);
+    let ana = world.admit(FOUNDER, Role::Member);
+    let ben = admit_with_keys(&mut world, Role::Member);
+    world.tell_everyone();
+    assert_eq!(lacking(&world), [world.id(ana)]);
+    remove_and_rotate(&mut world, FOUNDER, ben);
+    world.tell_everyone();
+    remove_and_rotate(&mut world, FOUNDER, other);
+    world.tell_everyone();
+    assert_eq!(lacking(&world), [], "a rotation seals to everyone");
+    let late = world.admit(FOUNDER, Role::Member);
+    world.tell_everyone();
+    grant_to(&mut world, other, late, Role::Member);
+    assert_eq!(lacking(&world), [world.id(late)]);
 }
