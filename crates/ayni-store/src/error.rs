@@ -83,6 +83,15 @@ impl OpenError {
         let path = path.into();
         move |source| Self::File { path, source }
     }
+
+    /// Whether it is for want of room.
+    pub(crate) fn is_full_disk(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(error, StoreError::Full),
+            Self::File { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
 }
 
 /// Why reading or writing failed. Whatever it was, everything acknowledged before is still there.

@@ -1,6 +1,7 @@
 //! The store: one writer, many readers, each transaction durable when it returns.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
@@ -26,33 +27,8 @@ pub struct Store {
     outside: Outside,
     instance: Mutex<[u8; 16]>,
     hint: Mutex<Option<Hint>>,
-}
-
-/// The writer, while one thread has it.
-struct Turn<'s> {
-    connection: MutexGuard<'s, Connection>,
-    writing: &'s Mutex<Option<ThreadId>>,
-}
-
-impl Deref for Turn<'_> {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Turn<'_> {
-    fn deref_mut(&mut self) -> &mut Connection {
-        &mut self.connection
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        // Before the connection is let go of, and another thread says that it has it.
-        *self.writing.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
+    /// This opening is still to be counted, with the first write: the disk was full when the database was opened.
+    uncounted: AtomicBool,
 }
 
 /// A database that was just opened.
@@ -103,10 +79,14 @@ impl Store {
         // before that must not make the next opening look like the same.
         if continuity == Continuity::Same {
             let counter = inside.counter.saturating_add(1);
-            let writer = store.writer()?;
-            write_instance(&writer, inside.instance, counter)?;
-            drop(writer);
-            store.outside.record(inside.instance, counter)?;
+            let written = store.writer().and_then(|writer| write_instance(&writer, inside.instance, counter));
+            let counted =
+                written.map_err(OpenError::from).and_then(|()| store.outside.record(inside.instance, counter));
+            match counted {
+                // What is here can be read all the same.
+                Err(error) if error.is_full_disk() => store.uncounted.store(true, Ordering::Relaxed),
+                counted => counted?,
+            }
         }
         Ok(Opened { store, continuity })
     }
@@ -138,6 +118,7 @@ impl Store {
             outside,
             instance: Mutex::new(instance),
             hint: Mutex::default(),
+            uncounted: AtomicBool::new(false),
         })
     }
 
@@ -164,11 +145,17 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(StoreError::from)
             .map_err(E::from)?;
+        let opening = self.count_opening(&transaction).map_err(E::from)?;
         let mut write = Write::new(&transaction);
         let result = work(&mut write)?;
         let outcome = write.finish().map_err(E::from)?;
         transaction.commit().map_err(StoreError::from).map_err(E::from)?;
         drop(writer);
+        if let Some((instance, counter)) = opening
+            && self.outside.record(instance, counter).is_ok()
+        {
+            self.uncounted.store(false, Ordering::Relaxed);
+        }
         if let Some(instance) = outcome.settled {
             *self.instance.lock().unwrap_or_else(PoisonError::into_inner) = instance;
             // If this fails the next opening says `Restored` again, and another incarnation begins: no harm.
@@ -240,6 +227,17 @@ impl Store {
         Ok(self.writer()?.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
 
+    /// Counts this opening inside, if that is still to be done; gives what is to be recorded outside.
+    fn count_opening(&self, connection: &Connection) -> Result<Option<([u8; 16], u64)>, StoreError> {
+        if !self.uncounted.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let inside = read_inside(connection)?;
+        let counter = inside.counter.saturating_add(1);
+        write_instance(connection, inside.instance, counter)?;
+        Ok(Some((inside.instance, counter)))
+    }
+
     fn note_entries(&self, entries: u64) {
         let instance = *self.instance.lock().unwrap_or_else(PoisonError::into_inner);
         let mut hint = self.hint.lock().unwrap_or_else(PoisonError::into_inner);
@@ -264,6 +262,33 @@ impl Store {
         let connection = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         *self.writing.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
         Ok(Turn { connection, writing: &self.writing })
+    }
+}
+
+/// The writer, while one thread has it.
+struct Turn<'s> {
+    connection: MutexGuard<'s, Connection>,
+    writing: &'s Mutex<Option<ThreadId>>,
+}
+
+impl Deref for Turn<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Turn<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Before the connection is let go of, and another thread says that it has it.
+        *self.writing.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 

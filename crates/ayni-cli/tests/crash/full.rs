@@ -8,7 +8,7 @@ const SCRIPT: &str = r#"
 set -u
 mount -t tmpfs -o size=6m tmpfs "$FOLDER" || { echo "no mount"; exit 0; }
 export AYNI_DIR="$FOLDER/db" AYNI_KEYS="$FOLDER/keys"
-"$AYNI" init --name Full >/dev/null && "$AYNI" project new Mapa >/dev/null || exit 1
+"$AYNI" init --name Full >/dev/null 2>&1 && "$AYNI" project new Mapa >/dev/null 2>&1 || exit 1
 dd if=/dev/zero of="$FOLDER/filler" bs=1k count=2500 2>/dev/null || exit 1
 text=$(head -c 60000 /dev/zero | tr '\0' x)
 for key in $(seq 1 200); do
@@ -20,9 +20,11 @@ for key in $(seq 1 200); do
 done
 "$AYNI" query notes number\>0 --count
 rm "$FOLDER/filler"
-"$AYNI" put notes --key again number=1000 >/dev/null && echo "goes on"
+"$AYNI" put notes --key again number=1000 >/dev/null 2>&1 && echo "goes on"
 "$AYNI" export --collection notes --format jsonl | grep -o '"number":[0-9]*'
-"$AYNI" repair >/dev/null 2>&1 && echo "sound"
+mount -o remount,size=64m "$FOLDER"
+"$AYNI" repair >"$OUT/repair" 2>&1 && echo "sound"
+exit 0
 "#;
 
 #[test]

@@ -210,7 +210,8 @@ impl Field {
     /// Writes the file of the next import, and gives its path.
     fn records(&mut self) -> String {
         self.generation += 1;
-        let line = |code| format!("{{\"code\":\"{code}\",\"generation\":{},\"name\":\"record {code}\"}}\n", self.generation);
+        let line =
+            |code| format!("{{\"code\":\"{code}\",\"generation\":{},\"name\":\"record {code}\"}}\n", self.generation);
         self.victim.file("records.jsonl", &(0..RECORDS).map(line).collect::<String>())
     }
 
@@ -218,8 +219,9 @@ impl Field {
     fn imported(&self) -> Vec<(u64, usize)> {
         let counted = |generation: u64| {
             let selector = format!("generation={generation}");
-            let count = self.victim.ok(&["query", "records", &selector, "--count"]);
-            (generation, count.trim().parse().unwrap())
+            // None is an answer too, by exit code 1.
+            let counted = self.victim.run(&["query", "records", &selector, "--count"]);
+            (generation, counted.out.trim().parse().unwrap_or_else(|_| panic!("{}", counted.err)))
         };
         let generations = (1..=self.generation).rev().take(2).collect::<Vec<_>>();
         generations.into_iter().map(counted).filter(|(_, count)| *count > 0).collect()

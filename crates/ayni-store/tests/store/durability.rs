@@ -1,10 +1,10 @@
 //! What was acknowledged is there, whatever the disk does.
 
 use ayni_log::ids::LogKind;
-use ayni_store::{Folder, Options, Store, StoreError, Write};
+use ayni_store::{Continuity, Folder, Opened, Options, Store, StoreError, Write};
 
 use crate::faulty_vfs::{Disk, Fault, NAME};
-use crate::support::{Author, Commit, PROJECT, Place, append, collection, insert, key, read};
+use crate::support::{Author, Commit, PROJECT, Place, append, collection, copy, insert, key, read};
 
 /// Small enough that the write-ahead log is moved into the database several times within a test, and that pages do not all
 /// stay in memory.
@@ -139,6 +139,28 @@ fn a_write_that_fails_leaves_the_last_acknowledged_state_and_the_next_goes_on() 
         assert_eq!(whole(&reopened(&place.folder)), 113);
     }
     assert!(failures > 20, "only {failures} failures reached the caller");
+}
+
+#[test]
+fn what_is_on_a_full_disk_can_be_read_and_the_opening_is_counted_once_there_is_room() {
+    let disk = Disk::new();
+    let place = Place::new();
+    let commits = commits(&WORKLOAD);
+    let all = run(&place.create_with(options()), &commits[..2]).0;
+    let before = place.root.path().join("before");
+    copy(place.folder.path(), &before);
+    let reopen = || Store::open(&place.folder, &key(&place.folder), options()).unwrap();
+    disk.set(Fault::Full(0));
+    let Opened { store, continuity } = reopen();
+    assert_eq!((continuity, whole(&store)), (Continuity::Same, all));
+    assert!(matches!(run(&store, &commits[2..]).1[..], [StoreError::Full]));
+    disk.set(Fault::None);
+    store.write(|write| write.set_setting(None, "room", b"again")).unwrap();
+    drop(store);
+    assert_eq!(reopen().continuity, Continuity::Same);
+    // It was an opening like any other: the state of before it is noticed.
+    copy(&before, place.folder.path());
+    assert_eq!(reopen().continuity, Continuity::Restored);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ayni_store::{Continuity, Folder, KeyError, LockKind, NewLock, OpenError, Options, Store};
 
-use crate::support::{Author, Place, key, length, new_lock, open, random, store_commit};
+use crate::support::{Author, Place, copy, key, length, new_lock, open, random, store_commit};
 
 #[test]
 fn what_was_written_is_there_after_opening_again() {
@@ -185,15 +185,6 @@ fn nothing_of_the_content_can_be_read_in_the_files() {
     for file in fs::read_dir(place.folder.path()).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(7).any(|window| window == b"telling" || window == b"CREATE "));
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    let _ = fs::remove_dir_all(to);
-    fs::create_dir_all(to).unwrap();
-    for file in fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), to.join(file.file_name())).unwrap();
     }
 }
 

@@ -1,5 +1,8 @@
 //! One author whose commits fill the store, and folders to keep it in.
 
+use std::fs;
+use std::path::Path;
+
 use ayni_log::header::{BodyV1, Declaration, Subject};
 use ayni_log::ids::{CollectionTag, DeviceId, DocumentId, Hash, LogKind, LogName, ProjectId, StoreId};
 use ayni_log::seal::{LogKey, ReadingKey, SetKey};
@@ -168,4 +171,14 @@ pub(crate) fn write<T>(store: &Store, work: impl FnOnce(&mut Write<'_>) -> Resul
 
 pub(crate) fn new_lock(passphrase: &str) -> NewLock<'_> {
     NewLock::Passphrase(passphrase, QUICK)
+}
+
+/// Copies a database folder.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir_all(to).unwrap();
+    for file in fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
 }
