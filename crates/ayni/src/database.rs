@@ -55,9 +55,25 @@ impl Options {
 }
 
 /// An open database. Cheap to clone; all clones are the same database.
+///
+/// When the last of them goes, it waits for what is being stored just then.
 #[derive(Clone)]
 pub struct Database {
+    /// Before `inner`, so that it is dropped before.
+    _open: Arc<Open>,
     pub(crate) inner: Arc<Inner>,
+}
+
+/// What all clones have in common, and workers do not: so that none of them closes the store on a thread of its own, which a
+/// program that ends meanwhile does not survive.
+struct Open(Arc<Inner>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.0.environment.is_parallel() {
+            self.0.pool.workers.wait();
+        }
+    }
 }
 
 pub(crate) struct Inner {
@@ -221,7 +237,7 @@ impl Database {
             pool: Pool::default(),
             on_commit: Mutex::default(),
         });
-        Ok(Self { inner })
+        Ok(Self { _open: Arc::new(Open(inner.clone())), inner })
     }
 
     /// Where it is.
@@ -362,8 +378,7 @@ impl Database {
     /// # Errors
     /// If the disk fails.
     pub fn remember_address(&self, device: DeviceId, address: &str) -> Result<(), Error> {
-        let now = self.inner.environment.now();
-        Ok(self.inner.store.write(|tx| tx.remember_address(device, address, now))?)
+        self.inner.remember_address(device, address)
     }
 
     /// All conversations with other devices.
@@ -436,6 +451,11 @@ impl Inner {
             self.projects.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         cores.sort_by_key(|core| core.row);
         cores
+    }
+
+    pub(crate) fn remember_address(&self, device: DeviceId, address: &str) -> Result<(), Error> {
+        let now = self.environment.now();
+        Ok(self.store.write(|tx| tx.remember_address(device, address, now))?)
     }
 
     /// Learns of the projects that another process founded or joined.

@@ -19,6 +19,11 @@ pub trait Environment: Send + Sync + 'static {
 
     /// Runs a job soon, on another thread or later on this one. Jobs write to the database, so they may block.
     fn spawn(&self, job: Box<dyn FnOnce() + Send>);
+
+    /// Whether jobs run while the thread that gave them waits. Then a database that is closed waits for those of its own.
+    fn is_parallel(&self) -> bool {
+        true
+    }
 }
 
 /// The machine's own clock, randomness and threads.

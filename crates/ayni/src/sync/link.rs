@@ -7,7 +7,7 @@ use ayni_sync::receipt::SignedReceipt;
 use ayni_sync::tag::{Side, prove_transport};
 use ayni_sync::{Action, CloseCode, Config, Ended, Offer, Progress, Reason, Session};
 
-use crate::database::Database;
+use crate::database::Inner;
 use crate::environment::random;
 use crate::error::Error;
 use crate::sync::pool::Job;
@@ -35,7 +35,7 @@ pub struct Link {
 
 pub(crate) struct LinkCore {
     pub(crate) number: u64,
-    pub(crate) database: Database,
+    pub(crate) inner: Arc<Inner>,
     pub(crate) address: String,
     session: Mutex<Session>,
     wake: Box<dyn Fn() + Send + Sync>,
@@ -67,12 +67,11 @@ const RECEIPT_DELAY: u64 = 400;
 
 impl Link {
     pub(crate) fn open(
-        database: &Database,
+        inner: &Arc<Inner>,
         number: u64,
         info: ChannelInfo,
         wake: Box<dyn Fn() + Send + Sync>,
     ) -> Result<Self, Error> {
-        let inner = &database.inner;
         let mut projects = Vec::new();
         for core in inner.cores() {
             projects.push(Offer { project: core.id, join: inner.join_request(&core)? });
@@ -89,13 +88,13 @@ impl Link {
         };
         let session = Mutex::new(Session::new(config, inner.environment.monotonic()));
         let notes = Mutex::default();
-        let core = LinkCore { number, database: database.clone(), address: info.address, session, wake, notes };
+        let core = LinkCore { number, inner: inner.clone(), address: info.address, session, wake, notes };
         Ok(Self { core: Arc::new(core) })
     }
 
     /// Bytes came, cut anywhere.
     pub fn receive(&self, bytes: &[u8]) {
-        let inner = &self.core.database.inner;
+        let inner = &self.core.inner;
         self.core.with(|session| session.receive(&Held(inner), bytes, inner.environment.monotonic()));
     }
 
@@ -106,7 +105,7 @@ impl Link {
 
     /// Time has passed: to be called a few times a second.
     pub fn tick(&self) {
-        let now = self.core.database.inner.environment.monotonic();
+        let now = self.core.inner.environment.monotonic();
         let due = {
             let mut notes = self.core.notes();
             let leaving = notes.leaving;
@@ -152,7 +151,7 @@ impl Link {
 
     /// The channel has ended: the conversation is forgotten.
     pub fn closed(&self) {
-        self.core.database.inner.pool.forget(self.core.number);
+        self.core.inner.pool.forget(self.core.number);
     }
 }
 
@@ -165,7 +164,7 @@ impl LinkCore {
     }
 
     fn send(&self, max: usize) -> Vec<u8> {
-        self.drain(|session| session.poll_send(&Held(&self.database.inner), max))
+        self.drain(|session| session.poll_send(&Held(&self.inner), max))
     }
 
     fn drain<T>(&self, change: impl FnOnce(&mut Session) -> T) -> T {
@@ -231,7 +230,7 @@ impl LinkCore {
             Action::Ended(ended) => self.notes().ended = Some(ended),
             _ => {}
         }
-        self.database.inner.pool.changed();
+        self.inner.pool.changed();
     }
 
     /// The first time in a conversation a receipt goes out at once, later ones are gathered.
@@ -243,7 +242,7 @@ impl LinkCore {
             drop(notes);
             self.enqueue(Job::Receipt { project });
         } else if !notes.due.iter().any(|(due, _)| *due == project) {
-            notes.due.push((project, self.database.inner.environment.monotonic()));
+            notes.due.push((project, self.inner.environment.monotonic()));
         }
     }
 
@@ -265,7 +264,7 @@ impl LinkCore {
     }
 
     fn enqueue(&self, job: Job) {
-        crate::sync::pool::enqueue(&self.database, job);
+        crate::sync::pool::enqueue(&self.inner, job);
     }
 
     pub(crate) fn session(&self) -> MutexGuard<'_, Session> {

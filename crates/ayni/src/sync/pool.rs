@@ -44,6 +44,7 @@ pub(crate) struct Pool {
     links: Mutex<BTreeMap<u64, Arc<LinkCore>>>,
     next: AtomicU64,
     queue: Mutex<Queue>,
+    pub(crate) workers: Workers,
     changes: (Mutex<u64>, Condvar),
 }
 
@@ -51,6 +52,36 @@ pub(crate) struct Pool {
 struct Queue {
     jobs: VecDeque<Job>,
     working: bool,
+}
+
+/// The workers of a queue that have not ended: one, and perhaps one that is just ending.
+#[derive(Default)]
+pub(crate) struct Workers(Arc<(Mutex<usize>, Condvar)>);
+
+/// One of them, until it is dropped.
+struct Worker(Workers);
+
+impl Workers {
+    fn begin(&self) -> Worker {
+        *self.count() += 1;
+        Worker(Self(self.0.clone()))
+    }
+
+    /// Waits until all have ended.
+    pub(crate) fn wait(&self) {
+        drop(self.0.1.wait_while(self.count(), |count| *count > 0));
+    }
+
+    fn count(&self) -> MutexGuard<'_, usize> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        *self.0.count() -= 1;
+        self.0.0.1.notify_all();
+    }
 }
 
 /// A device that is being talked to.
@@ -99,7 +130,7 @@ impl PoolHandle {
     pub fn connect(&self, info: ChannelInfo, wake: impl Fn() + Send + Sync + 'static) -> Result<Link, Error> {
         let pool = &self.database.inner.pool;
         let number = pool.next.fetch_add(1, Ordering::Relaxed);
-        let link = Link::open(&self.database, number, info, Box::new(wake))?;
+        let link = Link::open(&self.database.inner, number, info, Box::new(wake))?;
         pool.links().insert(number, link.core.clone());
         pool.changed();
         Ok(link)
@@ -224,18 +255,22 @@ impl Pool {
 }
 
 /// Adds a job to the queue; its worker is started if it does not run.
-pub(crate) fn enqueue(database: &Database, job: Job) {
-    let mut queue = database.inner.pool.queue();
+pub(crate) fn enqueue(inner: &Arc<Inner>, job: Job) {
+    let mut queue = inner.pool.queue();
     queue.jobs.push_back(job);
     if !std::mem::replace(&mut queue.working, true) {
-        let database = database.clone();
-        database.inner.environment.clone().spawn(Box::new(move || work(&database)));
+        let (worker, inner) = (inner.pool.workers.begin(), inner.clone());
+        inner.environment.clone().spawn(Box::new(move || {
+            work(&inner);
+            // Before it is said that the worker has ended: who waits for that closes the database.
+            drop(inner);
+            drop(worker);
+        }));
     }
 }
 
 /// Does what is in the queue, until it is empty.
-fn work(database: &Database) {
-    let inner = &database.inner;
+fn work(inner: &Inner) {
     loop {
         let job = {
             let mut queue = inner.pool.queue();
@@ -245,15 +280,14 @@ fn work(database: &Database) {
         };
         let Some(job) = job else { return };
         // The queue goes on whatever one job meets with.
-        let outcome = guarded(|| perform(database, job));
+        let outcome = guarded(|| perform(inner, job));
         if let Err(error) = outcome {
             tracing::warn!(%error, "a job of sync failed");
         }
     }
 }
 
-fn perform(database: &Database, job: Job) -> Result<(), Error> {
-    let inner = &database.inner;
+fn perform(inner: &Inner, job: Job) -> Result<(), Error> {
     match job {
         Job::Store { project, link, segment } => {
             store(inner, project, more_of(inner, project, link, segment));
@@ -280,7 +314,7 @@ fn perform(database: &Database, job: Job) -> Result<(), Error> {
         Job::Admit { project, link, request } => {
             with_core(inner, project, |core| answer_request(inner, core, link, &request))
         }
-        Job::Remember { device, address } => remember(database, device, &address),
+        Job::Remember { device, address } => remember(inner, device, &address),
     }
 }
 
@@ -394,10 +428,10 @@ fn answer_request(inner: &Inner, core: &ProjectCore, link: u64, request: &[u8]) 
     Ok(())
 }
 
-fn remember(database: &Database, device: DeviceId, address: &str) -> Result<(), Error> {
-    let known = database.remembered_addresses()?;
-    match known.iter().any(|(of, known)| *of == device && known == address) {
+fn remember(inner: &Inner, device: DeviceId, address: &str) -> Result<(), Error> {
+    let known = inner.store.read(|snapshot| snapshot.addresses())?;
+    match known.iter().any(|(of, known, _)| *of == device && known == address) {
         true => Ok(()),
-        false => database.remember_address(device, address),
+        false => inner.remember_address(device, address),
     }
 }
