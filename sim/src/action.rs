@@ -86,6 +86,7 @@ pub const EXPECTED: &[&str] = &[
     "power cut at opening",
     "unsynced write lost",
     "unsynced write torn",
+    "opening without room",
     "commit in flight: there",
     "commit in flight: not there",
     "write without room",

@@ -93,7 +93,14 @@ impl World {
             self.turn_off(device);
             return Ok(());
         }
-        self.devices[device].disk.set(Trouble::None);
+        if opened.is_err() && self.devices[device].disk.is_filling() {
+            self.census.count("opening without room");
+            self.make_room(device);
+            return self.turn_on(device, dice);
+        }
+        if !self.devices[device].disk.is_filling() {
+            self.devices[device].disk.set(Trouble::None);
+        }
         if let Err(error) = opened {
             return Broken::that(Promise::Lost, format!("{} cannot be opened: {error}", self.name(device)));
         }

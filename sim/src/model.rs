@@ -108,9 +108,11 @@ impl View {
         flatten("", &document.fields(), &mut fields);
         fields.remove(KEY);
         for conflict in document.conflicts() {
-            let values = conflict.alternatives.iter().filter_map(|one| one.value.as_ref()?.as_int());
-            if !is_key(&conflict.path) {
-                fields.insert(conflict.path.to_string(), values.collect());
+            let values: Vec<i64> =
+                conflict.alternatives.iter().filter_map(|one| one.value.as_ref()?.as_int()).collect();
+            // Of a map against an unsetting there are only the fields below.
+            if !is_key(&conflict.path) && !values.is_empty() {
+                fields.insert(conflict.path.to_string(), values);
             }
         }
         Self { fields, deleted: document.is_deleted() }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ayni::{ChannelInfo, DocumentId, Ticket};
+use ayni::{ChannelInfo, DocumentId};
 
 use crate::broken::{Broken, Promise};
 use crate::census::Census;
@@ -56,7 +56,6 @@ pub(crate) struct World {
     pub(crate) claims: Vec<Claim>,
     /// Documents that no model follows: they must be the same everywhere, whatever was done to them.
     pub(crate) loose: Vec<DocumentId>,
-    pub(crate) tickets: Vec<Ticket>,
     trace: String,
     connections: u64,
     ticked: u64,
@@ -82,18 +81,13 @@ impl World {
             split: None,
             claims: Vec::new(),
             loose: Vec::new(),
-            tickets: Vec::new(),
             trace: String::new(),
             connections: 0,
             ticked: 0,
         }
     }
 
-    /// All that happened, a line for each.
-    pub(crate) fn trace(&self) -> &str {
-        &self.trace
-    }
-
+    /// All that happened, a line for each thing.
     pub(crate) fn into_trace(self) -> String {
         self.trace
     }
@@ -152,6 +146,7 @@ impl World {
             self.pass(wait)?;
             return Ok(next.is_some());
         };
+        let mut happened = true;
         match *event {
             Event::Job(device) => {
                 let Some(job) = self.devices[device].environment.next_job() else { return Ok(true) };
@@ -161,9 +156,11 @@ impl World {
             Event::Pull(wire, side) => {
                 let now = self.time.now();
                 let device = self.wires[wire].ends[side].device;
-                let pulled = panics::caught(|| self.wires[wire].pull(side, now, dice));
-                if let Err(text) = pulled {
-                    return Broken::that(Promise::Remote, format!("{}: a panic: {text}", self.name(device)));
+                match panics::caught(|| self.wires[wire].pull(side, now, dice)) {
+                    Ok(sent) => happened = sent > 0,
+                    Err(text) => {
+                        return Broken::that(Promise::Remote, format!("{}: a panic: {text}", self.name(device)));
+                    }
                 }
                 if self.wires[wire].flying() > WIRE_BYTES {
                     return Broken::that(Promise::Remote, format!("{} sends without end", self.name(device)));
@@ -179,7 +176,7 @@ impl World {
             self.time.pass(1);
         }
         self.drop_done();
-        Ok(true)
+        Ok(happened)
     }
 
     fn events(&self) -> Vec<Event> {
