@@ -182,14 +182,14 @@ impl World {
             A::Goodbye => self.goodbye(device),
             A::Wait => self.wait(dice, 3_000),
             A::WaitLong => self.wait(dice, 200_000),
-            A::PowerCut => Ok(self.power_cut(device, dice)),
+            A::PowerCut => self.power_cut(device, dice),
             A::PowerOn => self.turn_all_on(dice),
-            A::FillDisk => Ok(self.fill_disk(device, dice)),
+            A::FillDisk => self.fill_disk(device, dice),
             A::MakeRoom => {
                 (0..self.devices.len()).for_each(|device| self.make_room(device));
                 Ok(())
             }
-            A::Clock => Ok(self.set_clock(device, dice)),
+            A::Clock => self.set_clock(device, dice),
             A::BackUp => self.back_up(device, dice),
             A::Restore => self.restore(device, dice),
             A::UseCopy => self.use_copy(device, dice),

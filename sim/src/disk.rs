@@ -20,6 +20,8 @@ pub(crate) enum Trouble {
     None,
     /// After so many more writes and syncs the power goes.
     PowerCutIn(u64),
+    /// After so many more syncs the power goes, in the middle of one.
+    PowerCutAtSync(u64),
     /// The power is gone: nothing works any more.
     Off,
     /// After so many more writes there is no room for another.
@@ -54,6 +56,14 @@ struct State {
 struct File {
     synced: Vec<u8>,
     since: Vec<Write>,
+}
+
+/// What an operation does to a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Write,
+    Sync,
+    Delete,
 }
 
 #[derive(Debug)]
@@ -112,8 +122,8 @@ impl Disk {
         let mut state = self.state();
         state.trouble = Trouble::None;
         let mut left = Left::default();
-        // How much such a disk keeps: nothing, nearly all, or anything.
-        let kept = [0, 95, 50][dice.below(3)];
+        // How much such a disk keeps: nothing, anything, or all.
+        let kept = [0, 50, 95, 100][dice.below(4)];
         for (path, file) in std::mem::take(&mut state.files) {
             let mut content = file.synced;
             for write in file.since {
@@ -162,7 +172,7 @@ impl Disk {
 
     pub(crate) fn syncing(&self, path: &Path) -> Result<(), Failure> {
         let mut state = self.state();
-        state.step(false)?;
+        state.step(Change::Sync)?;
         if let Some(file) = state.files.get_mut(path) {
             let File { synced, since } = file;
             since.drain(..).for_each(|write| write.apply(synced));
@@ -172,7 +182,7 @@ impl Disk {
 
     pub(crate) fn deleting(&self, path: &Path) -> Result<(), Failure> {
         let mut state = self.state();
-        state.step(false)?;
+        state.step(Change::Delete)?;
         state.files.remove(path);
         Ok(())
     }
@@ -180,7 +190,7 @@ impl Disk {
     fn changing(&self, path: &Path, write: impl FnOnce() -> Write) -> Result<(), Failure> {
         let mut state = self.state();
         let was_off = state.trouble == Trouble::Off;
-        let step = state.step(true);
+        let step = state.step(Change::Write);
         if step.is_ok() || (step == Err(Failure::Off) && !was_off) {
             state.files.entry(path.to_owned()).or_default().since.push(write());
         }
@@ -193,11 +203,13 @@ impl Disk {
 }
 
 impl State {
-    fn step(&mut self, takes_room: bool) -> Result<(), Failure> {
+    fn step(&mut self, what: Change) -> Result<(), Failure> {
+        let (syncs, takes_room) = (what == Change::Sync, what == Change::Write);
         match &mut self.trouble {
             Trouble::None => Ok(()),
             Trouble::Off => Err(Failure::Off),
-            Trouble::PowerCutIn(0) => {
+            Trouble::PowerCutAtSync(_) if !syncs => Ok(()),
+            Trouble::PowerCutIn(0) | Trouble::PowerCutAtSync(0) => {
                 self.trouble = Trouble::Off;
                 Err(Failure::Off)
             }
@@ -206,7 +218,7 @@ impl State {
                 self.refused += 1;
                 Err(Failure::Full)
             }
-            Trouble::PowerCutIn(left) | Trouble::FullIn(left) => {
+            Trouble::PowerCutIn(left) | Trouble::PowerCutAtSync(left) | Trouble::FullIn(left) => {
                 *left -= 1;
                 Ok(())
             }

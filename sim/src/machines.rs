@@ -61,10 +61,15 @@ impl World {
     }
 
     /// The power of a device goes after some writes, or at once.
-    pub(crate) fn power_cut(&mut self, device: usize, dice: &mut Dice) {
-        let writes = if dice.percent(15) { 0 } else { dice.between(1, 60) };
-        self.note(format_args!("{} will lose its power after {writes} writes", self.name(device)));
-        self.devices[device].disk.set(Trouble::PowerCutIn(writes));
+    pub(crate) fn power_cut(&mut self, device: usize, dice: &mut Dice) -> Result<(), Broken> {
+        let trouble = match dice.below(6) {
+            0 => Trouble::PowerCutIn(0),
+            1 | 2 => Trouble::PowerCutAtSync(dice.between(0, 4)),
+            _ => Trouble::PowerCutIn(dice.between(1, 60)),
+        };
+        self.note(format_args!("{} will lose its power: {trouble:?}", self.name(device)));
+        self.devices[device].disk.set(trouble);
+        Ok(())
     }
 
     /// A device that is off is turned on, whatever turned it off. It must have all that was acknowledged.
@@ -125,7 +130,8 @@ impl World {
     fn settle_uncertain(&mut self, device: usize) -> Result<(), Broken> {
         let uncertain = |standing| matches!(standing, Standing::Uncertain | Standing::Begun);
         let edits = self.model.edits().filter(|(_, edit)| edit.author == device && uncertain(edit.standing));
-        let edits: Vec<_> = edits.map(|(number, edit)| (number, edit.document, edit.commit, edit.effect.clone())).collect();
+        let edits: Vec<_> =
+            edits.map(|(number, edit)| (number, edit.document, edit.commit, edit.effect.clone())).collect();
         let mut there: Option<(usize, bool)> = None;
         for (number, document, commit, effect) in edits {
             let shown = self.ask(device, |project| project.collection(crate::users::PLACES).get_deleted(document))?;
@@ -161,10 +167,11 @@ impl World {
         self.turn_on(device, dice)
     }
 
-    pub(crate) fn fill_disk(&mut self, device: usize, dice: &mut Dice) {
+    pub(crate) fn fill_disk(&mut self, device: usize, dice: &mut Dice) -> Result<(), Broken> {
         let writes = dice.between(0, 30);
         self.note(format_args!("the disk of {} is full after {writes} writes", self.name(device)));
         self.devices[device].disk.set(Trouble::FullIn(writes));
+        Ok(())
     }
 
     pub(crate) fn make_room(&mut self, device: usize) {
@@ -176,7 +183,7 @@ impl World {
         }
     }
 
-    pub(crate) fn set_clock(&mut self, device: usize, dice: &mut Dice) {
+    pub(crate) fn set_clock(&mut self, device: usize, dice: &mut Dice) -> Result<(), Broken> {
         let off = match dice.below(4) {
             0 => 0,
             1 => dice.between(0, 7_200_000) as i64 - 3_600_000,
@@ -184,6 +191,7 @@ impl World {
         };
         self.note(format_args!("the clock of {} is off by {off} ms", self.name(device)));
         self.devices[device].environment.set_clock_off(off);
+        Ok(())
     }
 
     /// The folder of a device is copied while it is off.
@@ -200,6 +208,11 @@ impl World {
         let backups = self.devices[device].backups.len();
         if backups == 0 || !self.is_honest(device) {
             return self.back_up(device, dice);
+        }
+        // What it had is what others were told of it.
+        self.survey(device)?;
+        if !self.devices[device].is_on() {
+            return Ok(());
         }
         self.turn_off(device);
         let backup = dice.below(backups);
@@ -218,7 +231,8 @@ impl World {
                 self.survey(other)?;
             }
         }
-        let edits: Vec<_> = self.model.edits().filter(|(number, edit)| *number >= since && edit.author == device).collect();
+        let edits: Vec<_> =
+            self.model.edits().filter(|(number, edit)| *number >= since && edit.author == device).collect();
         let others = || self.devices.iter().enumerate().filter(|(other, _)| *other != device);
         let elsewhere = |number: i64, document| {
             let has = |known: &crate::model::Known| known.get(document).is_some_and(|edits| edits.contains(&number));

@@ -192,10 +192,16 @@ impl Model {
             for value in values {
                 let edit = self.get(*value).filter(|edit| edit.document == id && signature(edit.author) == *path);
                 let Some(edit) = edit else {
-                    return Broken::that(Promise::Unverified, format!("{id} shows {value} at {path}, which nobody wrote"));
+                    return Broken::that(
+                        Promise::Unverified,
+                        format!("{id} shows {value} at {path}, which nobody wrote"),
+                    );
                 };
                 if edit.standing == Standing::Refused {
-                    return Broken::that(Promise::Lost, format!("{id} shows edit {value}, which was said to have failed"));
+                    return Broken::that(
+                        Promise::Lost,
+                        format!("{id} shows edit {value}, which was said to have failed"),
+                    );
                 }
                 seen.insert(*value);
                 seen.extend(&edit.seen);
@@ -210,7 +216,8 @@ impl Model {
         // Deletions sign nothing, so of those that may be lost nobody can tell.
         let deleted_by = |counts: fn(Standing) -> bool| {
             let deletions = self.edits.iter().filter(|edit| edit.document == id && edit.effect == Effect::Delete);
-            let seen: Edits = deletions.filter(|edit| counts(edit.standing)).flat_map(|edit| &edit.seen).copied().collect();
+            let seen: Edits =
+                deletions.filter(|edit| counts(edit.standing)).flat_map(|edit| &edit.seen).copied().collect();
             there.is_subset(&seen)
         };
         let must_be = deleted_by(|standing| standing == Standing::Acknowledged);
@@ -222,7 +229,10 @@ impl Model {
         let live = Self::live(&edits);
         for (path, values) in &view.fields {
             if !live.contains_key(path.as_str()) {
-                return Broken::that(Promise::Disappeared, format!("{id} shows {values:?} at {path}, which was replaced"));
+                return Broken::that(
+                    Promise::Disappeared,
+                    format!("{id} shows {values:?} at {path}, which was replaced"),
+                );
             }
         }
         for (path, writes) in live {
@@ -242,7 +252,10 @@ impl Model {
         }
         let wanted: Edits = live.iter().map(|(number, _)| *number).collect();
         if wanted != shown.iter().copied().collect() {
-            return Broken::that(Promise::Disappeared, format!("{id} shows {shown:?} at {path}, not all of {wanted:?}"));
+            return Broken::that(
+                Promise::Disappeared,
+                format!("{id} shows {shown:?} at {path}, not all of {wanted:?}"),
+            );
         }
         let time = |number: &EditId| self.get(*number).map(|edit| edit.time);
         if shown.first().and_then(time) != wanted.iter().filter_map(time).max() {
@@ -258,7 +271,8 @@ impl Model {
         for (number, edit) in edits {
             let Effect::Fields(fields) = &edit.effect else { continue };
             for (path, write) in fields.iter().filter(|(_, write)| **write != Write::Unset) {
-                let replaced = edits.iter().any(|(_, other)| other.seen.contains(number) && other.replaces(path, *write));
+                let replaced =
+                    edits.iter().any(|(_, other)| other.seen.contains(number) && other.replaces(path, *write));
                 if !replaced {
                     live.entry(path).or_default().push((*number, *write));
                 }

@@ -5,7 +5,7 @@ use ayni::{Invitation, Role, Standing as InProject};
 use crate::broken::{Broken, Promise};
 use crate::device::Nature;
 use crate::dice::Dice;
-use crate::model::{Edits, Effect, Known, Standing, View};
+use crate::model::{Edits, Effect, Standing, View};
 use crate::tamper::Tamper;
 use crate::users::{NOTES, PLACES};
 use crate::world::World;
@@ -125,7 +125,10 @@ impl World {
             })?;
             states.extend(state);
         }
-        Ok(states.windows(2).all(|pair| pair[0] == pair[1]) && states.iter().all(|(_, waiting, _)| *waiting == 0))
+        // What a dishonest member wrote may wait for what it never sent to anyone.
+        let may_wait = self.devices.iter().any(|device| device.nature == Nature::Dishonest);
+        let none_waits = states.iter().all(|(_, waiting, _)| *waiting == 0);
+        Ok(states.windows(2).all(|pair| pair[0] == pair[1]) && (none_waits || may_wait))
     }
 
     /// All documents are the same everywhere, and show what the model says.
@@ -151,7 +154,10 @@ impl World {
             for other in others {
                 let shows = self.ask(*other, |project| project.collection(NOTES).get_deleted(id))?.flatten();
                 if shows.map(|document| (document.fields(), document.conflicts())) != first_shows {
-                    return Broken::that(Promise::Same, format!("the note {id} is not the same on {}", self.name(*other)));
+                    return Broken::that(
+                        Promise::Same,
+                        format!("the note {id} is not the same on {}", self.name(*other)),
+                    );
                 }
             }
         }
@@ -164,7 +170,10 @@ impl World {
             let must = edit.standing == Standing::Acknowledged && edit.effect != Effect::Delete;
             if must && !there.contains(&number) {
                 let who = self.name(edit.author);
-                return Broken::that(Promise::Lost, format!("edit {number} of {id} by {who} was acknowledged and is gone"));
+                return Broken::that(
+                    Promise::Lost,
+                    format!("edit {number} of {id} by {who} was acknowledged and is gone"),
+                );
             }
         }
         Ok(())
@@ -203,10 +212,9 @@ impl World {
         }
     }
 
-    /// What is unused of the places that the model follows.
+    /// How much there was.
     pub(crate) fn summary(&self) -> String {
-        let known: usize = self.devices.iter().map(|device| device.known.values().map(Edits::len).sum::<usize>()).sum();
-        let documents = self.devices.iter().map(|device| &device.known).map(Known::len).max().unwrap_or(0);
-        format!("{} edits, {documents} documents of {PLACES}, {known} known", self.model.next() - 1)
+        let documents = self.devices.iter().map(|device| device.known.len()).max().unwrap_or(0);
+        format!("{} devices, {} edits of {documents} {PLACES}", self.devices.len(), self.model.next() - 1)
     }
 }

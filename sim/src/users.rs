@@ -115,7 +115,8 @@ impl World {
             self.model.begin(Edit { document, author, time, effect, seen, standing: Standing::Begun, commit });
         }
         let operations: Vec<_> = self.model.edits().skip(first as usize - 1).collect();
-        let operations: Vec<Vec<Operation>> = operations.iter().map(|(number, edit)| edit.operations(*number)).collect();
+        let operations: Vec<Vec<Operation>> =
+            operations.iter().map(|(number, edit)| edit.operations(*number)).collect();
         let mut ids = Vec::new();
         let done = self.ask(device, |project| {
             project.write(|tx| {
@@ -165,7 +166,10 @@ impl World {
         };
         self.model.end_commit(commit, standing);
         let last = first + ids.len() as EditId - 1;
-        self.note(format_args!("{}: edits {first} to {last}: {standing:?}", self.name(device)));
+        match last < first {
+            true => self.note(format_args!("{}: nothing was written", self.name(device))),
+            false => self.note(format_args!("{}: edits {first} to {last}: {standing:?}", self.name(device))),
+        }
         for (number, id) in (first..).zip(ids).filter(|_| done) {
             if self.model.get(number).is_some_and(|edit| edit.effect != Effect::Delete) {
                 self.devices[device].known.entry(*id).or_default().insert(number);
@@ -499,13 +503,15 @@ impl World {
         if !self.devices[claim.of].is_on() {
             return Ok(());
         }
+        // What waits for something is held, and not shown.
+        let waiting = self.ask(claim.of, Project::status)?.map_or(0, |status| status.waiting);
         let ever = &self.devices[claim.of].ever;
         let lacks = |(id, edits): (&DocumentId, &Edits)| match ever.get(id) {
             Some(has) => edits.difference(has).count(),
             None => edits.len(),
         };
         let lacking = claim.held.iter().map(lacks).sum::<usize>() as u64;
-        if lacking > claim.behind {
+        if lacking > claim.behind + waiting {
             let (by, of) = (self.name(claim.by), self.name(claim.of));
             let what = format!("{by} was told that {of} lacks {} entries; it lacks {lacking}", claim.behind);
             return Broken::that(Promise::Status, what);
@@ -534,7 +540,8 @@ fn map_of(fields: &BTreeMap<String, Write>, number: EditId) -> Map {
 /// What it does to make a document show `new` that shows `old`, where maps in it are either as they were or gone.
 fn difference(old: &Map, new: &Map) -> BTreeMap<String, Write> {
     let gone = old.keys().filter(|name| !new.contains_key(*name)).map(|name| (name.clone(), Write::Unset));
-    let set = new.iter().filter(|(name, value)| old.get(*name) != Some(value)).map(|(name, _)| (name.clone(), Write::Set));
+    let set =
+        new.iter().filter(|(name, value)| old.get(*name) != Some(value)).map(|(name, _)| (name.clone(), Write::Set));
     gone.chain(set).filter(|(name, _)| name != KEY).collect()
 }
 

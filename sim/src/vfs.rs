@@ -241,9 +241,7 @@ unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: sqlite3_int64) -> c
 unsafe extern "C" fn sync(file: *mut sqlite3_file, _flags: c_int) -> c_int {
     // What is synced the disk knows; making the real file so would only take time.
     // SAFETY: as SQLite calls it.
-    unsafe {
-        asked(file, ffi::SQLITE_IOERR_FSYNC, |place| place.disk.syncing(&place.path), |_, _| ffi::SQLITE_OK)
-    }
+    unsafe { asked(file, ffi::SQLITE_IOERR_FSYNC, |place| place.disk.syncing(&place.path), |_, _| ffi::SQLITE_OK) }
 }
 
 macro_rules! passed_on {
