@@ -94,6 +94,7 @@ pub const EXPECTED: &[&str] = &[
     "folder restored",
     "folder used twice",
     "device forked",
+    "a forked device notices",
     "wire cut at a byte",
     "conversation ended with a reason",
     "tampering noticed",

@@ -27,8 +27,6 @@ pub(crate) enum Nature {
 pub(crate) struct Backup {
     folder: PathBuf,
     known: Known,
-    /// The edits that there were in the world.
-    edits: usize,
 }
 
 /// See the module.
@@ -47,7 +45,7 @@ pub(crate) struct Device {
     pub(crate) known: Known,
     /// The same, with what was in folders that were replaced.
     pub(crate) ever: Known,
-    /// The copies of its folder, and the edits that there were then.
+    /// The copies of its folder.
     pub(crate) backups: Vec<Backup>,
     id: Option<DeviceId>,
     database: Option<Database>,
@@ -169,24 +167,24 @@ impl Device {
     ///
     /// # Errors
     /// If the real disk fails.
-    pub(crate) fn back_up(&mut self, edits: usize) -> std::io::Result<()> {
+    pub(crate) fn back_up(&mut self) -> std::io::Result<()> {
         let folder = self.folder.with_file_name(format!("backup {}", self.backups.len()));
         copy_folder(&self.folder, &folder)?;
-        self.backups.push(Backup { folder, known: self.known.clone(), edits });
+        self.backups.push(Backup { folder, known: self.known.clone() });
         Ok(())
     }
 
-    /// Puts a copy in the place of its folder, which must be closed. Gives how many edits there were when it was made.
+    /// Puts a copy in the place of its folder, which must be closed.
     ///
     /// # Errors
     /// If the real disk fails.
-    pub(crate) fn restore(&mut self, backup: usize) -> std::io::Result<Option<usize>> {
-        let Some(backup) = self.backups.get(backup) else { return Ok(None) };
+    pub(crate) fn restore(&mut self, backup: usize) -> std::io::Result<()> {
+        let Some(backup) = self.backups.get(backup) else { return Ok(()) };
         std::fs::remove_dir_all(&self.folder)?;
         copy_folder(&backup.folder, &self.folder)?;
         self.disk.forget();
         self.known.clone_from(&backup.known);
-        Ok(Some(backup.edits))
+        Ok(())
     }
 
     /// Gives another device a copy of its folder, which must be closed; and of its keys, if they do not share them.

@@ -6,7 +6,7 @@ use crate::broken::{Broken, Promise};
 use crate::device::{Device, Nature};
 use crate::dice::Dice;
 use crate::disk::Trouble;
-use crate::model::{Effect, Standing, View};
+use crate::model::{Edit, EditId, Effect, Standing, View};
 use crate::world::World;
 
 /// What devices are called; there are at the most so many, copies included.
@@ -198,8 +198,7 @@ impl World {
     pub(crate) fn back_up(&mut self, device: usize, dice: &mut Dice) -> Result<(), Broken> {
         self.turn_off(device);
         self.note(format_args!("the folder of {} is copied", self.name(device)));
-        let edits = self.model.next() as usize;
-        self.real(|world| world.devices[device].back_up(edits))?;
+        self.real(|world| world.devices[device].back_up())?;
         self.turn_on(device, dice)
     }
 
@@ -218,31 +217,30 @@ impl World {
         let backup = dice.below(backups);
         self.note(format_args!("the folder of {} is replaced by copy {backup}", self.name(device)));
         self.census.count("folder restored");
-        let Some(since) = self.real(|world| world.devices[device].restore(backup))? else { return Ok(()) };
+        self.real(|world| world.devices[device].restore(backup))?;
         self.claims.retain(|claim| claim.of != device);
-        self.forgive(device, since as i64)?;
+        self.forgive()?;
         self.turn_on(device, dice)
     }
 
-    /// Edits of a device from some number on may be lost, unless another device shows them.
-    fn forgive(&mut self, device: usize, since: i64) -> Result<(), Broken> {
-        for other in 0..self.devices.len() {
-            if other != device && self.devices[other].is_on() && self.is_honest(other) {
-                self.survey(other)?;
-            }
+    /// A folder was replaced by an older one: what no device shows any more may be lost.
+    fn forgive(&mut self) -> Result<(), Broken> {
+        let honest: Vec<usize> = (0..self.devices.len()).filter(|device| self.is_honest(*device)).collect();
+        for device in &honest {
+            self.survey(*device)?;
         }
-        let edits: Vec<_> =
-            self.model.edits().filter(|(number, edit)| *number >= since && edit.author == device).collect();
-        let others = || self.devices.iter().enumerate().filter(|(other, _)| *other != device);
-        let elsewhere = |number: i64, document| {
-            let has = |known: &crate::model::Known| known.get(document).is_some_and(|edits| edits.contains(&number));
-            others().any(|(_, other)| other.nature == Nature::Honest && has(&other.known))
+        let shows = |device: &usize, number: &EditId, edit: &Edit| {
+            self.devices[*device].known.get(&edit.document).is_some_and(|edits| edits.contains(number))
         };
-        let lost = edits.iter().filter(|(number, edit)| !elsewhere(*number, &edit.document));
-        let lost: Vec<i64> = lost.map(|(number, _)| *number).collect();
-        for number in lost {
+        let signed = self.model.edits().filter(|(_, edit)| edit.effect != Effect::Delete);
+        let gone = signed.filter(|(number, edit)| !honest.iter().any(|device| shows(device, number, edit)));
+        let gone: Vec<EditId> = gone.map(|(number, _)| number).collect();
+        // Of deletions nobody can tell.
+        let deletions = self.model.edits().filter(|(_, edit)| edit.effect == Effect::Delete);
+        let deletions: Vec<EditId> = deletions.map(|(number, _)| number).collect();
+        for number in gone.into_iter().chain(deletions) {
             if let Some(edit) = self.model.get_mut(number)
-                && edit.standing != Standing::Refused
+                && edit.standing == Standing::Acknowledged
             {
                 edit.standing = Standing::Optional;
             }

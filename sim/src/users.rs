@@ -42,9 +42,8 @@ impl World {
             self.notice_power_cut(device);
         } else if self.devices[device].disk.is_filling() {
             self.census.count("refused for want of room");
-        } else if matches!(error, Error::Write(_)) && !self.is_honest(device) {
-            // A log cannot refer to another branch of itself, so a forked device cannot go on from what its double wrote.
-            self.census.count("a forked device cannot go on");
+        } else if matches!(error, Error::Forked) && !self.is_honest(device) {
+            self.census.count("a forked device notices");
         } else if !matches!(error, Error::Pending | Error::NoKeys | Error::Role { .. } | Error::AlreadyJoined) {
             return Broken::that(Promise::Works, format!("{}: {error} ({error:?})", self.name(device)));
         }
