@@ -95,6 +95,8 @@ impl World {
     /// Notes that something happened.
     pub(crate) fn note(&mut self, what: impl std::fmt::Display) {
         let now = self.time.now();
+        // The folder has another name in each run.
+        let what = what.to_string().replace(&self.home.display().to_string(), "");
         let _ = writeln!(self.trace, "{:>6}.{:03} {what}", now / 1_000, now % 1_000);
     }
 
