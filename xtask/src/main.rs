@@ -1,8 +1,9 @@
 //! The project's own chores, run as `cargo xtask …`.
 //!
 //! `test` proves everything that is proved by machine, in the order in which failures are cheapest to find; `bench`
-//! measures. CI runs the same `test` (`.ci/run`), so that what is green here is green there.
+//! measures; `sim` simulates. CI runs the same `test` (`.ci/run`), so that what is green here is green there.
 
+mod crash;
 mod fuzz;
 mod house;
 mod machine;
@@ -18,8 +19,10 @@ The project's own chores.
 
 Usage:
   cargo xtask test [--only STEP]... [--strict] [--list]
+  cargo xtask crash [--crashes N] [--seed N]
   cargo xtask fuzz [--seconds N] [TARGET]...
   cargo xtask bench [--quick] [--only WORK]... [--json FILE]
+  cargo xtask sim [--seed N] [--seeds K] [--minutes M] [--actions A] [--shorten S] [--trace]
 
 test    Everything that proves the project: formatting, lints, documentation, the house rules, all tests.
         Installs what is missing (Debian packages when root) or says what to install.
@@ -30,9 +33,19 @@ bench   Speed, beside baselines measured in the same run, as a table.
           --quick       a fifth of the records, one run of each
           --only WORK   this kind of work alone (may be repeated): create, sync, put, live, wire or open
           --json FILE   the rows as JSON too ('-': only those, on standard output)
+crash   The real program, killed at random moments. 30 times in the tests.
+          --crashes N   how often (500)
+          --seed N      which moments
 fuzz    What comes from outside, made up at random and led by coverage. Needs a C++ compiler.
           TARGET        these alone, of fuzz/targets
           --seconds N   how long each (60)
+sim     Whole devices on virtual time, with everything that can go wrong; docs/testing.md tells how to read it.
+          --seed N      begin with this seed (1)
+          --seeds K     run so many seeds, one after the other (1)
+          --minutes M   run seeds for so long
+          --actions A   so many actions in each run (300)
+          --shorten S   look for the shortest story of a failure for so many seconds (120)
+          --trace       print all that happens
 ";
 
 fn main() -> ExitCode {
@@ -54,7 +67,9 @@ fn chore(arguments: &[String]) -> Result<()> {
     match chore.as_str() {
         "test" => test(rest),
         "bench" => bench(rest),
+        "crash" => crash::crash(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "sim" => sim(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
@@ -86,6 +101,15 @@ fn test(arguments: &[String]) -> Result<()> {
 /// Hands over to the crate `ayni-bench`, built as people would run it.
 fn bench(arguments: &[String]) -> Result<()> {
     let mut command = run::cargo(&["run", "--release", "--quiet", "--package", "ayni-bench", "--"]);
+    for argument in arguments {
+        command = command.arg(argument);
+    }
+    command.run()
+}
+
+/// Hands over to the crate `ayni-sim`, built as the tests are.
+fn sim(arguments: &[String]) -> Result<()> {
+    let mut command = run::cargo(&["run", "--quiet", "--package", "ayni-sim", "--"]);
     for argument in arguments {
         command = command.arg(argument);
     }

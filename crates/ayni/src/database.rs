@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use ayni_log::ids::{DeviceId, LogKind, ProjectId, StoreId};
+use ayni_log::ids::{DeviceId, LogKind, LogName, ProjectId, StoreId};
 use ayni_log::limits;
 use ayni_log::membership::{ControlBody, JoinRequest, RecoveryKey, Role, Ticket, first_epoch, founding};
 use ayni_log::seal::NamingKey;
 use ayni_log::sign::DeviceSecret;
-use ayni_store::{DatabaseKey, Folder, Hardness, LockKind, NewLock, OpenError, Random, Store, Write};
+use ayni_store::{
+    DatabaseKey, Folder, Hardness, LockKind, NewLock, OpenError, Random, Snapshot, Store, StoreError, Write,
+};
 use zeroize::Zeroizing;
 
 use crate::core::control::Author;
@@ -141,7 +143,8 @@ impl Database {
     /// Opens the database in a folder.
     ///
     /// A folder that was copied or restored from an older state is noticed: the device then goes on in a new incarnation,
-    /// so that nothing it writes can collide with what the other copy writes. Everything of both counts.
+    /// so that nothing it writes can collide with what the other copy writes. Everything of both counts. So it does where
+    /// only meeting other devices showed that a copy had written on in its log ([`Error::Forked`]).
     ///
     /// # Errors
     /// [`OpenError`] says what is missing, wrong or too new, and what to do.
@@ -150,7 +153,8 @@ impl Database {
         let folder = Folder::new(folder, &options.keys);
         let key = unlock(&folder, &options)?;
         let opened = Store::open(&folder, &key, options.store)?;
-        if opened.continuity == Continuity::Restored {
+        let continuity = if is_forked(&opened.store)? { Continuity::Restored } else { opened.continuity };
+        if continuity == Continuity::Restored {
             let incarnation: [u8; 16] = random(&*environment);
             let instance = random(&*environment);
             opened.store.write(|tx| {
@@ -161,7 +165,7 @@ impl Database {
                 tx.settle(instance)
             })?;
         }
-        let database = Self::start(opened.store, opened.continuity, environment)?;
+        let database = Self::start(opened.store, continuity, environment)?;
         let failed = |error| match error {
             Error::Store(error) => OpenError::Store(error),
             _ => OpenError::NotADatabase(database.inner.store.folder().database_file()),
@@ -211,24 +215,23 @@ impl Database {
     }
 
     fn start(store: Store, continuity: Continuity, environment: Arc<dyn Environment>) -> Result<Self, OpenError> {
-        let (seed, incarnation, previous, projects) = store.read(|snapshot| {
+        let (secret, incarnation, previous, projects) = store.read(|snapshot| {
             let incarnation = snapshot.setting(None, INCARNATION)?;
             let previous = snapshot.setting(None, PREVIOUS)?;
-            Ok::<_, ayni_store::StoreError>((
-                snapshot.setting(None, SEED)?,
+            Ok::<_, StoreError>((
+                secret_in(snapshot)?,
                 incarnation.as_deref().and_then(StoreId::from_slice),
                 previous.as_deref().and_then(StoreId::from_slice),
                 snapshot.projects()?,
             ))
         })?;
-        let seed = seed.map(Zeroizing::new).and_then(|seed| <[u8; 32]>::try_from(seed.as_slice()).ok());
-        let (Some(seed), Some(incarnation)) = (seed.map(Zeroizing::new), incarnation) else {
+        let (Some(secret), Some(incarnation)) = (secret, incarnation) else {
             return Err(OpenError::NotADatabase(store.folder().database_file()));
         };
         let projects = projects.into_iter().map(|(row, id)| (id, Arc::new(ProjectCore::new(id, row)))).collect();
         let inner = Arc::new(Inner {
             store,
-            secret: DeviceSecret::from_seed(&seed),
+            secret,
             incarnation,
             previous,
             continuity,
@@ -422,6 +425,31 @@ impl Database {
         let value = self.inner.store.read(|snapshot| snapshot.setting(None, name))?;
         value.map(|value| String::from_utf8(value).map_err(|_| Error::Damaged("a setting"))).transpose()
     }
+}
+
+/// Whether a copy of this device has written on in its logs too: a log cannot refer to another branch of itself, so the
+/// device goes on in a new one.
+fn is_forked(store: &Store) -> Result<bool, StoreError> {
+    store.read(|snapshot| {
+        let incarnation = snapshot.setting(None, INCARNATION)?;
+        let incarnation = incarnation.as_deref().and_then(StoreId::from_slice);
+        let (Some(secret), Some(incarnation)) = (secret_in(snapshot)?, incarnation) else { return Ok(false) };
+        for (_, project) in snapshot.projects()? {
+            for kind in LOG_KINDS {
+                let log = LogName { project, device: secret.id(), kind, incarnation };
+                if snapshot.branches_of(log.id())?.len() > 1 {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    })
+}
+
+fn secret_in(snapshot: &Snapshot<'_>) -> Result<Option<DeviceSecret>, StoreError> {
+    let seed = snapshot.setting(None, SEED)?.map(Zeroizing::new);
+    let seed = seed.and_then(|seed| <[u8; 32]>::try_from(seed.as_slice()).ok()).map(Zeroizing::new);
+    Ok(seed.map(|seed| DeviceSecret::from_seed(&seed)))
 }
 
 fn unlock(folder: &Folder, options: &Options) -> Result<DatabaseKey, OpenError> {

@@ -88,6 +88,9 @@ pub enum Error {
     /// A membership entry that could not be made.
     #[error("{0}")]
     Membership(String),
+    /// A copy of this device has written on in its log, and the document has changes of both.
+    #[error("a copy of this device was in use too: open the database again, and it goes on apart from the copy")]
+    Forked,
     /// The device has begun anew too often.
     #[error("this device was restored or copied {0} times, which is the limit: make a new database and join with it")]
     Incarnations(usize),

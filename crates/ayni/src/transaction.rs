@@ -313,6 +313,7 @@ fn pen_error(error: PenError) -> Error {
         PenError::Change(error) => error.into(),
         PenError::Store(error) => error.into(),
         PenError::NoParent => Error::Damaged("the branch of a document's last change"),
+        PenError::Forked => Error::Forked,
     }
 }
 

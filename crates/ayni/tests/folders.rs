@@ -178,6 +178,54 @@ fn two_copies_that_write_the_same_positions_become_a_fork_that_all_devices_keep(
 }
 
 #[test]
+fn a_device_whose_log_forked_goes_on_in_a_new_incarnation() {
+    let [a, b] = team();
+    let id = create(&a.project(), number(0));
+    meet(&a.database, &b.database);
+    let Device { folder, database, clock } = a;
+    drop(database);
+    let image = tempfile::TempDir::new().unwrap();
+    for part in ["db", "keys"] {
+        copy_folder(&folder.path().join(part), &image.path().join(part));
+    }
+    let open = || Database::open(&folder.path().join("db"), options(folder.path(), &clock)).unwrap();
+    {
+        let first = open();
+        set(&first.projects().unwrap()[0], id, "first", 1);
+        meet(&first, &b.database);
+    }
+    for part in ["db", "keys"] {
+        std::fs::remove_dir_all(folder.path().join(part)).unwrap();
+        copy_folder(&image.path().join(part), &folder.path().join(part));
+    }
+    let before = {
+        let second = open();
+        let project = second.projects().unwrap().remove(0);
+        set(&project, id, "second", 2);
+        meet(&second, &b.database);
+        // It has met what its double wrote, and cannot write on top of it in the same log.
+        assert_eq!(get(&project, id, "first"), Some(Value::Int(1)));
+        let document = support::read(&project, id);
+        let refused = project.write(|tx| tx.replace(&document, number(3)));
+        assert!(matches!(refused, Err(ayni::Error::Forked)), "{refused:?}");
+        second.incarnation()
+    };
+    let third = open();
+    assert_eq!(third.continuity(), Continuity::Restored);
+    assert_ne!(third.incarnation(), before);
+    let project = third.projects().unwrap().remove(0);
+    set(&project, id, "third", 3);
+    meet(&third, &b.database);
+    let two = b.project();
+    assert!(same(&[&project, &two]));
+    assert_eq!(get(&two, id, "third"), Some(Value::Int(3)));
+    assert!(!support::read(&two, id).has_conflicts());
+    rebuilt_equal(&b.database);
+    drop((project, third));
+    assert_eq!(open().continuity(), Continuity::Same);
+}
+
+#[test]
 fn two_processes_on_one_folder_see_each_others_commits_and_both_reach_the_peers() {
     let [a, b] = team();
     let beside = a.open_beside();

@@ -68,6 +68,9 @@ pub(crate) enum PenError {
     Store(#[from] StoreError),
     #[error("the branch of a parent is not here")]
     NoParent,
+    /// A log cannot refer to another branch of itself.
+    #[error("a parent is in another branch of this log")]
+    Forked,
 }
 
 impl<'a> Pen<'a> {
@@ -188,6 +191,9 @@ impl<'a> Pen<'a> {
         }
         let other = self.branches.get(row).ok_or(PenError::NoParent)?;
         let log = other.tip.id();
+        if self.branches.get(self.row).is_some_and(|own| own.tip.id() == log) {
+            return Err(PenError::Forked);
+        }
         if let Some(number) = self.anchors.reaching(log, row, position) {
             return Ok(Reference { branch: number, position });
         }
