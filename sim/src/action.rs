@@ -98,6 +98,18 @@ pub const EXPECTED: &[&str] = &[
     "wire cut at a byte",
     "conversation ended with a reason",
     "tampering noticed",
+    "bad channel: a bit turned over",
+    "bad channel: bytes lost",
+    "bad channel: bytes twice",
+    "bad channel: bytes out of order",
+    "liar: withholds",
+    "liar: floods",
+    "liar: sends out of order",
+    "liar: forges",
+    "network split both ways",
+    "network split one way",
+    "stranger at the door",
+    "garbage at the door",
 ];
 
 /// One step of a plan.

@@ -268,7 +268,11 @@ impl World {
     }
 
     /// A device is copied with all that could tell, and both are used: its logs fork, dishonestly.
+    /// In every other world all are honest, so that promises to them are not excused by what liars withhold.
     pub(crate) fn fork(&mut self, device: usize, dice: &mut Dice) -> Result<(), Broken> {
+        if self.seed % 2 == 1 {
+            return Ok(());
+        }
         let dishonest = self.devices.iter().filter(|device| device.nature == Nature::Dishonest).count();
         // The first device founded the project: who forks it decides everything.
         if !self.has_room() || device == 0 || dishonest >= 2 || self.devices[device].project().is_none() {
