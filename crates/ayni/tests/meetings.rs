@@ -216,8 +216,8 @@ fn that_a_device_is_not_admitted_is_said_no_longer_once_it_is() {
     let b = Device::new("newcomer");
     let joined = b.database.join(&project.invite(&Invitation::default()).unwrap()).unwrap();
     let way = |from: usize, bytes: Vec<u8>| {
-        // So slowly that the documents take a second.
-        std::thread::sleep(Duration::from_millis(if from == 0 { bytes.len() as u64 / 2_000 } else { 0 }));
+        // So slowly that what is said in between can be seen, and that the documents take seconds.
+        std::thread::sleep(Duration::from_millis(if from == 0 { (bytes.len() as u64 / 1_000).max(100) } else { 0 }));
         Some(bytes)
     };
     let _pipe = Pipe::through(&a.database, &b.database, Arc::new(way));
