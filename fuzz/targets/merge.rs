@@ -94,6 +94,7 @@ fuzz_target!(|history: History| {
         document = Document::decode(&document.encode(), document.heads().to_vec()).expect("what was written reads back");
     }
     assert_eq!(document, whole);
+    assert_eq!(whole.has_conflicts(), !whole.conflicts().is_empty());
     let mut reversed = versions;
     reversed.reverse();
     assert_eq!(merge(&reversed).encode(), whole.encode());
