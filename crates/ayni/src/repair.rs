@@ -4,9 +4,9 @@ use ayni_store::StoreError;
 
 use crate::core::documents::Documents;
 use crate::core::ingest::{catch_up, finish};
+use crate::core::project::ProjectCore;
 use crate::database::Database;
 use crate::error::Error;
-use crate::project::ProjectCore;
 
 /// The view of the log that documents and their indexes are.
 pub(crate) const DOCUMENTS: &str = "documents";

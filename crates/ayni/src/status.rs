@@ -7,7 +7,7 @@ use ayni_log::membership::Role;
 use ayni_store::{Branch, ProjectRow, Snapshot};
 use ayni_sync::receipt::Receipt;
 
-use crate::database::LOG_KINDS;
+use crate::core::inner::LOG_KINDS;
 use crate::error::Error;
 use crate::project::Project;
 use crate::sync::receipts::{counts_as_backup, stored};

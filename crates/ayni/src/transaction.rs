@@ -11,9 +11,9 @@ use ayni_store::{BranchRow, CollectionRow, EntryKey, Write, entry_key};
 
 use crate::core::documents::{Documents, read};
 use crate::core::ingest::{finish, store_own};
+use crate::core::inner::{Inner, check_name};
 use crate::core::pen::{About, Nib, Pen, PenError};
 use crate::core::state::State;
-use crate::database::{Inner, check_name};
 use crate::document::Document;
 use crate::error::Error;
 use crate::interchange::ID;

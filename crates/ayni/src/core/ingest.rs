@@ -14,7 +14,8 @@ use crate::core::branches::Branch;
 use crate::core::control::{Author, control_changed};
 use crate::core::documents::Documents;
 use crate::core::effects::{Arriving, Run, apply_next, merge_rejudged};
-use crate::core::state::{State, read_commits, tip_at};
+use crate::core::reading::{read_commits, tip_at};
+use crate::core::state::State;
 use crate::error::Error;
 
 /// What became of a segment.

@@ -1,7 +1,8 @@
 //! The inside of the database: how entries become documents, and documents entries.
 //!
 //! - [`branches`]: the logs of a project in memory, and what their references mean here.
-//! - [`state`]: everything known about a project between transactions.
+//! - [`inner`]: the open database behind every handle; [`project`]: one project in this process.
+//! - [`state`]: everything known about a project between transactions; [`reading`]: what it reads of its branches.
 //! - [`ingest`]: verified segments on their way into the store.
 //! - [`effects`]: whole commits taking effect; [`documents`]: what they change.
 //! - [`pen`]: this device's changes on their way into its log; [`control`]: its membership entries; [`anchors`]: what
@@ -13,7 +14,10 @@ pub(crate) mod control;
 pub(crate) mod documents;
 pub(crate) mod effects;
 pub(crate) mod ingest;
+pub(crate) mod inner;
 pub(crate) mod pen;
+pub(crate) mod project;
+pub(crate) mod reading;
 pub(crate) mod state;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use ayni_sync::receipt::SignedReceipt;
 use ayni_sync::tag::{Side, prove_transport};
 use ayni_sync::{Action, CloseCode, Config, Ended, Offer, Progress, Reason, Session};
 
-use crate::database::Inner;
+use crate::core::inner::Inner;
 use crate::environment::random;
 use crate::error::Error;
 use crate::sync::pool::Job;

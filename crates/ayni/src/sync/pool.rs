@@ -18,10 +18,11 @@ use ayni_sync::{Arrived, CloseCode, Offer, Progress, Refusal};
 
 use crate::core::documents::Documents;
 use crate::core::ingest::{Incoming, ingest};
-use crate::database::{Database, Inner};
+use crate::core::inner::Inner;
+use crate::core::project::ProjectCore;
+use crate::database::Database;
 use crate::environment::random;
 use crate::error::Error;
-use crate::project::ProjectCore;
 use crate::sync::link::{ChannelInfo, Link, LinkCore};
 use crate::sync::receipts;
 use crate::sync::replica::{Held, branch_id};

@@ -9,10 +9,10 @@ use ayni_log::membership::ControlBody;
 use ayni_store::{Branch, ProjectRow, Snapshot, StoredReceipt};
 use ayni_sync::receipt::{Head, Lacked, Receipt, ReceiptKey, Retention, SignedReceipt};
 
+use crate::core::inner::{Inner, LOG_KINDS};
+use crate::core::project::ProjectCore;
 use crate::core::state::State;
-use crate::database::{Inner, LOG_KINDS};
 use crate::error::Error;
-use crate::project::ProjectCore;
 
 /// Signs a receipt if this device holds other than its last one says. Gives whose receipt is new then.
 pub(crate) fn sign_own(inner: &Inner, core: &ProjectCore) -> Result<Option<ReceiptKey>, Error> {

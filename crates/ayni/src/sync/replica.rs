@@ -10,7 +10,7 @@ use ayni_store::{Branch, BranchRow, ProjectRow, Snapshot, StoreError};
 use ayni_sync::receipt::{ReceiptKey, SignedReceipt};
 use ayni_sync::{BranchId, BranchTip, Replica, SegmentBytes, Standing};
 
-use crate::database::Inner;
+use crate::core::inner::Inner;
 
 /// The database as conversations see it.
 pub(crate) struct Held<'a>(pub(crate) &'a Inner);
