@@ -91,7 +91,8 @@ fuzz_target!(|history: History| {
         if !document.advance(version.clone()) {
             document = merge(&versions[..=index]);
         }
-        document = Document::decode(&document.encode(), document.heads().to_vec()).expect("what was written reads back");
+        document =
+            Document::decode(&document.encode(), document.heads().to_vec()).expect("what was written reads back");
     }
     assert_eq!(document, whole);
     assert_eq!(whole.has_conflicts(), !whole.conflicts().is_empty());

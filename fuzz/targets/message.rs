@@ -1,8 +1,8 @@
 //! Messages and receipts: what can be read is written back byte by byte.
 #![no_main]
 
-use ayni_sync::{Receipt, SignedReceipt, limits};
 use ayni_sync::message::Message;
+use ayni_sync::{Receipt, SignedReceipt, limits};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -5,7 +5,7 @@ mod support;
 use ayni::doc::Value;
 use ayni::{Continuity, Database, Error, Options};
 use support::{
-    Device, Pipe, copy_folder, create, eventually, fields, get, meet, options, rebuilt_equal, same, set, team,
+    Device, Image, Pipe, copy_folder, create, eventually, fields, get, meet, options, rebuilt_equal, same, set, team,
 };
 
 fn number(value: i64) -> ayni::doc::Map {
@@ -182,34 +182,21 @@ fn a_device_whose_log_forked_goes_on_in_a_new_incarnation() {
     let [a, b] = team();
     let id = create(&a.project(), number(0));
     meet(&a.database, &b.database);
-    let Device { folder, database, clock } = a;
-    drop(database);
-    let image = tempfile::TempDir::new().unwrap();
-    for part in ["db", "keys"] {
-        copy_folder(&folder.path().join(part), &image.path().join(part));
-    }
+    let first = Image::of(a);
+    set(&first.device.project(), id, "first", 1);
+    meet(&first.device.database, &b.database);
+    let second = first.restore().device;
+    set(&second.project(), id, "second", 2);
+    meet(&second.database, &b.database);
+    // It has met what its double wrote, and cannot write on top of it in the same log.
+    assert_eq!(get(&second.project(), id, "first"), Some(Value::Int(1)));
+    let document = support::read(&second.project(), id);
+    let refused = second.project().write(|tx| tx.replace(&document, number(3)));
+    assert!(matches!(refused, Err(ayni::Error::Forked)), "{refused:?}");
+    let before = second.database.incarnation();
+    let Device { folder, database, clock } = second;
+    drop((document, database));
     let open = || Database::open(&folder.path().join("db"), options(folder.path(), &clock)).unwrap();
-    {
-        let first = open();
-        set(&first.projects().unwrap()[0], id, "first", 1);
-        meet(&first, &b.database);
-    }
-    for part in ["db", "keys"] {
-        std::fs::remove_dir_all(folder.path().join(part)).unwrap();
-        copy_folder(&image.path().join(part), &folder.path().join(part));
-    }
-    let before = {
-        let second = open();
-        let project = second.projects().unwrap().remove(0);
-        set(&project, id, "second", 2);
-        meet(&second, &b.database);
-        // It has met what its double wrote, and cannot write on top of it in the same log.
-        assert_eq!(get(&project, id, "first"), Some(Value::Int(1)));
-        let document = support::read(&project, id);
-        let refused = project.write(|tx| tx.replace(&document, number(3)));
-        assert!(matches!(refused, Err(ayni::Error::Forked)), "{refused:?}");
-        second.incarnation()
-    };
     let third = open();
     assert_eq!(third.continuity(), Continuity::Restored);
     assert_ne!(third.incarnation(), before);

@@ -20,9 +20,7 @@ use crate::core::ingest::{Incoming, finish, ingest};
 use crate::core::state::State;
 use crate::environment::random;
 use crate::sync::replica::Held;
-use crate::tests_support::{
-    Device, copy_folder, create, fields, get, meet, options, read, rebuilt_equal, same, set, set_in, team,
-};
+use crate::tests_support::{Device, Image, create, fields, get, meet, read, rebuilt_equal, same, set, set_in, team};
 use crate::{Database, DeviceId, Error, Project};
 
 /// A stretch of a branch, as it travels.
@@ -194,27 +192,13 @@ fn a_fence_on_one_side_of_a_fork_acts_alike_whichever_side_came_first() {
     meet(&b.database, &a.database);
     meet(&b.database, &c.database);
     pieces.gather(&one);
-    let Device { folder, database, clock } = b;
-    drop(database);
-    let image = tempfile::TempDir::new().unwrap();
-    for part in ["db", "keys"] {
-        copy_folder(&folder.path().join(part), &image.path().join(part));
-    }
-    let open = || Database::open(&folder.path().join("db"), options(folder.path(), &clock)).unwrap();
-    {
-        let first = open();
-        set(&first.projects().unwrap()[0], id, "first", 1);
-        meet(&first, &a.database);
-        pieces.gather(&one);
-    }
-    for part in ["db", "keys"] {
-        std::fs::remove_dir_all(folder.path().join(part)).unwrap();
-        copy_folder(&image.path().join(part), &folder.path().join(part));
-    }
-    let second = open();
-    assert_eq!(second.continuity(), crate::Continuity::Same);
-    set(&second.projects().unwrap()[0], id, "second", 1);
-    meet(&second, &c.database);
+    let first = Image::of(b);
+    set(&first.device.project(), id, "first", 1);
+    meet(&first.device.database, &a.database);
+    pieces.gather(&one);
+    let second = first.restore().device;
+    set(&second.project(), id, "second", 1);
+    meet(&second.database, &c.database);
     pieces.gather(&three);
     // Only the first side is known to who removes the device.
     remove(&one, device);
@@ -229,38 +213,6 @@ fn a_fence_on_one_side_of_a_fork_acts_alike_whichever_side_came_first() {
     }
     for seed in 0..40 {
         assert_eq!(pieces.digest_in_some_order(&four, seed), one.digest().unwrap(), "in the order of seed {seed}");
-    }
-}
-
-/// Keeps what a device's folders hold now, and puts it back each time it is opened: what notices a restored folder is
-/// restored along with it, so that every opening goes on in the same logs.
-struct Image {
-    device: Device,
-    kept: tempfile::TempDir,
-}
-
-impl Image {
-    fn of(device: Device) -> Self {
-        let kept = tempfile::TempDir::new().unwrap();
-        let Device { folder, database, clock } = device;
-        drop(database);
-        for part in ["db", "keys"] {
-            copy_folder(&folder.path().join(part), &kept.path().join(part));
-        }
-        let database = Database::open(&folder.path().join("db"), options(folder.path(), &clock)).unwrap();
-        Self { device: Device { folder, database, clock }, kept }
-    }
-
-    fn restore(self) -> Self {
-        let Self { device: Device { folder, database, clock }, kept } = self;
-        drop(database);
-        for part in ["db", "keys"] {
-            std::fs::remove_dir_all(folder.path().join(part)).unwrap();
-            copy_folder(&kept.path().join(part), &folder.path().join(part));
-        }
-        let database = Database::open(&folder.path().join("db"), options(folder.path(), &clock)).unwrap();
-        assert_eq!(database.continuity(), crate::Continuity::Same);
-        Self { device: Device { folder, database, clock }, kept }
     }
 }
 

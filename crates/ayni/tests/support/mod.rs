@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use ayni::doc::{Map, Value};
 use ayni::environment::{Environment, System};
-use ayni::{ChannelInfo, Database, Document, DocumentId, Invitation, Link, Options, Project, Role, Standing};
+use ayni::{
+    ChannelInfo, Continuity, Database, Document, DocumentId, Invitation, Link, Options, Project, Role, Standing,
+};
 use tempfile::TempDir;
 
 /// A device with a folder of its own.
@@ -114,6 +116,38 @@ impl Environment for LyingClock {
 
     fn spawn(&self, job: Box<dyn FnOnce() + Send>) {
         System.spawn(job);
+    }
+}
+
+/// Keeps what a device's folders hold now, and puts it back each time it is opened: what notices a restored folder is
+/// restored along with it, so that every opening goes on in the same logs.
+pub(crate) struct Image {
+    pub(crate) device: Device,
+    kept: TempDir,
+}
+
+impl Image {
+    pub(crate) fn of(device: Device) -> Self {
+        let kept = TempDir::new().unwrap();
+        let Device { folder, database, clock } = device;
+        drop(database);
+        for part in ["db", "keys"] {
+            copy_folder(&folder.path().join(part), &kept.path().join(part));
+        }
+        let database = Database::open(&folder.path().join("db"), options(folder.path(), &clock)).unwrap();
+        Self { device: Device { folder, database, clock }, kept }
+    }
+
+    pub(crate) fn restore(self) -> Self {
+        let Self { device: Device { folder, database, clock }, kept } = self;
+        drop(database);
+        for part in ["db", "keys"] {
+            std::fs::remove_dir_all(folder.path().join(part)).unwrap();
+            copy_folder(&kept.path().join(part), &folder.path().join(part));
+        }
+        let database = Database::open(&folder.path().join("db"), options(folder.path(), &clock)).unwrap();
+        assert_eq!(database.continuity(), Continuity::Same);
+        Self { device: Device { folder, database, clock }, kept }
     }
 }
 
