@@ -19,7 +19,7 @@
 //!     change: Some(change),
 //! };
 //! let mut document = Document::default();
-//! assert!(document.advance(version));
+//! assert!(document.advance(version.clone()));
 //! assert_eq!(document.get(&["name"]), Some(Value::from("Cusco")));
 //! assert_eq!(document, ayni_doc::merge(&[version]));
 //! ```
