@@ -1,11 +1,10 @@
 //! A whole session against a peer whose every byte is chosen: it ends or goes on, within its bounds.
 #![no_main]
 
-// The toy database and world of the sync tests.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the sync tests, whose toy database and world these are, use more of them")]
 #[path = "../../crates/ayni-sync/tests/it/toy.rs"]
 mod toy;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "as above")]
 #[path = "../../crates/ayni-sync/tests/it/world.rs"]
 mod world;
 
