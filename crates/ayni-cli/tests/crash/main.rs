@@ -49,6 +49,7 @@ struct Field {
     /// Which import the file of records is.
     generation: u64,
     /// How long each deed takes when nobody interferes.
+    put_takes: Duration,
     import_takes: Duration,
     repair_takes: Duration,
 }
@@ -92,10 +93,16 @@ impl Field {
             other,
             ledger: Ledger::default(),
             generation: 0,
+            put_takes: Duration::ZERO,
             import_takes: Duration::ZERO,
             repair_takes: Duration::ZERO,
         };
         field.meet();
+        let (key, value) = field.ledger.next(0);
+        let started = Instant::now();
+        field.victim.ok(&["put", "edits", "--key", &key, &format!("value={value}")]);
+        field.put_takes = started.elapsed();
+        field.ledger.acknowledge();
         let started = Instant::now();
         let file = field.records();
         field.victim.ok(&["import", &file, "--collection", "records", "--id", "code"]);
@@ -116,8 +123,7 @@ impl Field {
         }
         let (key, value) = self.ledger.next(chance.below(5));
         let put = self.spawn(&["put", "edits", "--key", &key, &format!("value={value}")]);
-        // A put takes a few dozen milliseconds from start to end.
-        let killed = kill_after(put, Duration::from_micros(chance.below(60_000)));
+        let killed = kill_after(put, part_of(self.put_takes, chance));
         if !killed {
             self.ledger.acknowledge();
         }
