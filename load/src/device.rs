@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use ayni::doc::{Map, Operation, Value};
 use ayni::{Collection, Database, Invitation, Options, Project, Standing};
-use ayni_net::{Network, PeerAddr, PeerState, TransportId};
+use ayni_net::{Network, PeerAddr, PeerState, StartError, TransportId};
 use serde::Serialize;
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
@@ -32,6 +33,10 @@ const KINDS: [&str; 10] = ["spring", "bridge", "path", "terrace", "nest", "tree"
 const COMMIT: u64 = 1_000;
 /// Documents in a commit of a flood: some dozens of commits a second.
 const FLOOD: u64 = 500;
+
+/// How long a port may take until it is free again, and how often that is tried.
+const BINDING: Duration = Duration::from_secs(10);
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// The key of the record with a number.
 pub fn record(number: u64) -> String {
@@ -177,10 +182,7 @@ impl Device {
 
     fn online(&mut self, listen: SocketAddr, links: &[String]) -> Result<String> {
         let database = self.database()?.clone();
-        let network = self.runtime.block_on(Network::serve(&database, |config| {
-            config.discovery = false;
-            config.listen = Some(listen);
-        }))?;
+        let network = self.runtime.block_on(serve(&database, listen))?;
         self.links.clear();
         for (_, address) in database.remembered_addresses()? {
             self.links.extend(address.parse::<PeerAddr>().map(|met| met.id));
@@ -213,7 +215,7 @@ impl Device {
 
     fn pester(&mut self, listen: SocketAddr, links: &[String], how: crate::orders::Nuisance) -> Result<()> {
         let links = links.iter().map(|link| link.parse()).collect::<Result<_, _>>()?;
-        let (database, project) = (self.database()?.clone(), self.project()?.id());
+        let (database, project) = (self.database()?.clone(), self.project()?.clone());
         self.pest = Some(self.runtime.block_on(Pest::start(database, project, listen, links, how))?);
         Ok(())
     }
@@ -267,6 +269,21 @@ impl Device {
 
     fn records(&self) -> Result<Collection> {
         Ok(self.project()?.collection(COLLECTION))
+    }
+}
+
+/// Where it was before, if need be once what is left of the network before is gone from there.
+async fn serve(database: &Database, listen: SocketAddr) -> Result<Network, StartError> {
+    let began = Instant::now();
+    loop {
+        let served = Network::serve(database, |config| {
+            config.discovery = false;
+            config.listen = Some(listen);
+        });
+        match served.await {
+            Err(StartError::Bind { .. }) if began.elapsed() < BINDING => tokio::time::sleep(TRY_AGAIN).await,
+            served => return served,
+        }
     }
 }
 

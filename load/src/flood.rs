@@ -88,7 +88,8 @@ pub fn run(flood: &Flood, setting: &Setting) -> Result<Outcome> {
         let mut did = Pestered::default();
         let during = pulse.take(&mut stage, [ANA, BEN], &format!("{how:?}"), |stage| {
             stage.tell(true, || format!("eve sends {how:?}"));
-            let (listen, links) = (stage.home_of(EVE), stage.addresses_of([ANA, BEN]));
+            // At another port each time: the system may keep the last one for a while.
+            let (listen, links) = ((stage.home_of(EVE).ip(), 0).into(), stage.addresses_of([ANA, BEN]));
             let Done {} = stage.cast.ask(EVE, &Order::Pester { listen, links, how })?;
             std::thread::sleep(flood.nuisance);
             did = stage.cast.ask(EVE, &Order::StopPester)?;

@@ -135,7 +135,7 @@ fn folder(wanted: &Wanted) -> Result<PathBuf> {
     let Some(given) = &wanted.folder else {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
         let folder = tempfile::Builder::new().prefix("load-").tempdir_in(target)?;
-        return Ok(folder.keep());
+        return Ok(folder.keep().canonicalize()?);
     };
     std::fs::create_dir_all(given).with_context(|| format!("cannot make {}", given.display()))?;
     let is_empty = std::fs::read_dir(given)?.next().is_none();

@@ -6,30 +6,36 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use ayni::{ChannelInfo, Database, DeviceId, Hash, ProjectId};
+use ayni::doc::{Map, Value};
+use ayni::{ChannelInfo, Database, DeviceId, Hash, Project, ProjectId};
 use ayni_bench::records::Random;
 use ayni_log::ids::{LogKind, Signature, StoreId};
-use ayni_net::{CloseReason, Link, LinkError, LinkInfo, Network, NetworkConfig, PeerAddr, Peers, Waker};
+use ayni_net::{CloseReason, Link, LinkError, LinkInfo, Network, NetworkConfig, PeerAddr, Peers, TransportId, Waker};
 use ayni_sync::message::{FrontierEntry, Kind, LogRef, Message, Summary};
 use ayni_sync::receipt::{Receipt, ReceiptKey, Retention};
 use ayni_sync::tag::{Side, project_tag};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::device::COLLECTION;
 use crate::orders::{Nuisance, Pestered};
 
 /// How long a true conversation may take until both know what the other holds.
 const COURTESY: Duration = Duration::from_millis(300);
-/// How often it is looked whether it was shown the door.
-const LOOK: Duration = Duration::from_millis(20);
+/// How long it stays away when it was shown the door.
+const SHAME: Duration = Duration::from_millis(10);
+/// Time between two true commits, where those are spoilt on their way.
+const COMMITS: Duration = Duration::from_millis(5);
 
 /// A pest on the network.
 pub(crate) struct Pest {
     network: Arc<Network>,
     done: Arc<Deeds>,
     coming_again: JoinHandle<()>,
+    writing: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
@@ -41,7 +47,7 @@ struct Deeds {
 impl Pest {
     pub(crate) async fn start(
         database: Database,
-        project: ProjectId,
+        project: Project,
         listen: SocketAddr,
         links: Vec<PeerAddr>,
         how: Nuisance,
@@ -49,36 +55,46 @@ impl Pest {
         let mut config = NetworkConfig::new(*database.transport_secret());
         (config.discovery, config.listen) = (false, Some(listen));
         let done = Arc::new(Deeds::default());
-        let peers = Arc::new(Rude { database, project, how, done: done.clone() });
+        let (farewells, mut shown_out) = mpsc::unbounded_channel();
+        let peers = Arc::new(Rude { database, project: project.id(), how, done: done.clone(), farewells });
         let network = Arc::new(Network::start(config, peers).await?);
         links.iter().for_each(|link| network.dial(*link));
-        let (again, deeds) = (network.clone(), done.clone());
+        let again = network.clone();
         let coming_again = tokio::spawn(async move {
-            let mut seen = 0;
-            loop {
-                tokio::time::sleep(LOOK).await;
-                let ended = deeds.ended.load(Ordering::Relaxed);
-                if ended != seen {
-                    seen = ended;
-                    // Who is forgotten is dialed without the wait that a refusal asks for.
-                    for link in &links {
-                        again.forget(link.id);
-                        again.dial(*link);
-                    }
-                }
+            while let Some(peer) = shown_out.recv().await {
+                tokio::time::sleep(SHAME).await;
+                // Who is forgotten is dialed without the wait that a refusal asks for.
+                again.forget(peer);
+                links.iter().filter(|link| link.id == peer).for_each(|link| again.dial(*link));
             }
         });
-        Ok(Self { network, done, coming_again })
+        let writing = (how == Nuisance::Spoilt).then(|| tokio::spawn(write(project)));
+        Ok(Self { network, done, coming_again, writing })
     }
 
     pub(crate) async fn stop(self) -> Pestered {
-        self.coming_again.abort();
-        let _ = self.coming_again.await;
+        for task in std::iter::once(self.coming_again).chain(self.writing) {
+            task.abort();
+            let _ = task.await;
+        }
         if let Some(network) = Arc::into_inner(self.network) {
             network.shutdown().await;
         }
         let (bytes, ended) = (self.done.bytes.load(Ordering::Relaxed), self.done.ended.load(Ordering::Relaxed));
         Pestered { bytes, ended }
+    }
+}
+
+/// Writes something true again and again.
+async fn write(project: Project) {
+    loop {
+        let fields = Map::from([("flood".to_owned(), Value::Bool(true))]);
+        let writing = project.clone();
+        let written = tokio::task::spawn_blocking(move || writing.write(|tx| tx.create(COLLECTION, fields)));
+        if !matches!(written.await, Ok(Ok(_))) {
+            return;
+        }
+        tokio::time::sleep(COMMITS).await;
     }
 }
 
@@ -88,6 +104,7 @@ struct Rude {
     project: ProjectId,
     how: Nuisance,
     done: Arc<Deeds>,
+    farewells: mpsc::UnboundedSender<TransportId>,
 }
 
 impl Peers for Rude {
@@ -114,9 +131,11 @@ impl Peers for Rude {
         Ok(Box::new(Talk {
             link: link.map_err(|error| LinkError::Local(error.to_string()))?,
             nonsense: Mutex::new(nonsense),
-            greeted: std::time::Instant::now(),
+            greeted: Instant::now(),
             greeting: AtomicBool::new(true),
+            peer: info.peer,
             done: self.done.clone(),
+            farewells: self.farewells.clone(),
         }))
     }
 }
@@ -125,10 +144,12 @@ impl Peers for Rude {
 struct Talk {
     link: ayni::Link,
     nonsense: Mutex<Nonsense>,
-    greeted: std::time::Instant,
+    greeted: Instant,
     /// Nothing was sent yet.
     greeting: AtomicBool,
+    peer: TransportId,
     done: Arc<Deeds>,
+    farewells: mpsc::UnboundedSender<TransportId>,
 }
 
 impl Talk {
@@ -172,9 +193,12 @@ impl Link for Talk {
         self.link.tick();
     }
 
-    fn closed(&self, _: &CloseReason) {
+    fn closed(&self, reason: &CloseReason) {
         self.link.closed();
-        self.done.ended.fetch_add(1, Ordering::Relaxed);
+        if !matches!(reason, CloseReason::Shutdown | CloseReason::Replaced) {
+            self.done.ended.fetch_add(1, Ordering::Relaxed);
+            let _ = self.farewells.send(self.peer);
+        }
     }
 }
 
