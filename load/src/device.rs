@@ -140,10 +140,15 @@ impl Device {
                 let pest = self.pest.take().context("it does not pester")?;
                 answer(self.runtime.block_on(pest.stop()))
             }
-            Order::Besiege { target, strangers, at_once, seed } => {
-                let target: PeerAddr = target.parse()?;
-                let siege = stranger::besiege(target, strangers, at_once, seed, |came| say(&Answer::Progress(came)));
-                answer(self.runtime.block_on(siege)?)
+            Order::Besiege { target, strangers, at_once, stay, seed } => {
+                let siege = stranger::Siege {
+                    target: target.parse()?,
+                    strangers,
+                    at_once,
+                    stay: Duration::from_millis(stay),
+                    seed,
+                };
+                answer(self.runtime.block_on(siege.run(|came| say(&Answer::Progress(came))))?)
             }
         }
     }

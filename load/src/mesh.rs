@@ -79,15 +79,19 @@ pub fn run(mesh: &Mesh, setting: &Setting) -> Result<Outcome> {
     (0..mesh.devices).try_for_each(|at| stage.link(at, &topology.links_of(at)))?;
     fill(mesh, &mut stage, &topology, &mut outcome)?;
 
+    let before = stage.cast.watch.processor();
     let mut churn = Churn::new(mesh, &mut stage, &mut topology, random);
     churn.run()?;
     let (ledger, counts) = (churn.ledger, churn.counts);
+    let processor = stage.cast.watch.processor().saturating_sub(before);
     let quiet = Instant::now();
     let links: Vec<usize> = (0..mesh.devices).map(|at| topology.links_of(at).len()).collect();
     stage.until_level(&links, mesh.settling)?;
     let took = quiet.elapsed().as_secs_f64();
     compare(mesh, &mut stage, &ledger, &mut outcome)?;
     outcome.rows.extend(counts.rows(&ledger));
+    let each = processor.as_secs_f64() / counts.commits.max(1) as f64 / mesh.devices as f64;
+    outcome.rows.push(Row::ayni("processor time for a commit on each device", each * 1_000.0, "ms"));
     let level = Row::ayni("level after the last change", took, "s");
     outcome.rows.push(level.wants(Target::AtMost(mesh.settling.as_secs_f64())));
     let watch = &stage.cast.watch;

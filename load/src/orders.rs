@@ -108,6 +108,8 @@ pub enum Order {
         strangers: u64,
         /// How many at a time.
         at_once: usize,
+        /// Milliseconds that one stays where nobody shows it the door.
+        stay: u64,
         /// Decides who does what.
         seed: u64,
     },

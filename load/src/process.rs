@@ -42,6 +42,16 @@ pub fn descriptors(pid: u32) -> Option<usize> {
     Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count())
 }
 
+/// Time of processors that a process took so far, in the hundredths of a second in which Linux counts it.
+fn processor(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, which may have spaces, ends with the last bracket.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
+    let (user, system) = (fields.next()?, fields.next()?);
+    Some(Duration::from_millis(10 * (user + system)))
+}
+
 fn bytes(status: &str, field: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -57,7 +67,8 @@ pub struct Watch {
 
 #[derive(Default)]
 struct Seen {
-    running: BTreeMap<usize, u32>,
+    /// Each with what its process had taken of processors when last looked at.
+    running: BTreeMap<usize, (u32, Duration)>,
     devices: BTreeMap<usize, Peaks>,
     all: u64,
 }
@@ -69,6 +80,8 @@ pub struct Peaks {
     pub memory: u64,
     /// The most files open.
     pub descriptors: usize,
+    /// Time of processors that it took.
+    pub processor: Duration,
     sum: u64,
     looks: u64,
 }
@@ -96,17 +109,18 @@ impl Watch {
 
     /// A device has a process.
     pub fn begins(&self, device: usize, pid: u32) {
-        self.seen().running.insert(device, pid);
+        self.seen().running.insert(device, (pid, Duration::ZERO));
     }
 
     /// A device has none any more.
     pub fn ends(&self, device: usize) {
+        look(&self.seen);
         self.seen().running.remove(&device);
     }
 
     /// The process of a device.
     pub fn pid(&self, device: usize) -> Option<u32> {
-        self.seen().running.get(&device).copied()
+        self.seen().running.get(&device).map(|(pid, _)| *pid)
     }
 
     /// What was seen of a device.
@@ -125,6 +139,12 @@ impl Watch {
         let seen = self.seen();
         let means: u64 = seen.devices.values().map(Peaks::mean).sum();
         means.checked_div(seen.devices.len() as u64).unwrap_or(0)
+    }
+
+    /// Time of processors that all have taken together.
+    pub fn processor(&self) -> Duration {
+        look(&self.seen);
+        self.seen().devices.values().map(|peaks| peaks.processor).sum()
     }
 
     /// The most that all had together at one moment.
@@ -149,10 +169,13 @@ impl Drop for Watch {
 fn look(seen: &Mutex<Seen>) {
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     let mut all = 0;
-    for (device, pid) in seen.running.clone() {
+    for (device, (pid, before)) in seen.running.clone() {
         let Some(memory) = memory(pid) else { continue };
         let open = descriptors(pid).unwrap_or(0);
+        let processor = processor(pid).unwrap_or(before);
+        seen.running.insert(device, (pid, processor));
         let peaks = seen.devices.entry(device).or_default();
+        peaks.processor += processor.saturating_sub(before);
         peaks.memory = peaks.memory.max(memory.peak);
         peaks.descriptors = peaks.descriptors.max(open);
         peaks.sum += memory.now;
@@ -171,11 +194,16 @@ mod tests {
     fn a_process_that_takes_memory_and_opens_files_is_seen_to() {
         let pid = std::process::id();
         let before = (memory(pid).unwrap(), descriptors(pid).unwrap());
+        let watch = Watch::start();
+        watch.begins(0, pid);
         let taken = std::hint::black_box(vec![1_u8; 64 << 20]);
         let files: Vec<_> = (0..20).map(|_| fs::File::open("/proc/self/status").unwrap()).collect();
         let after = (memory(pid).unwrap(), descriptors(pid).unwrap());
         assert!(after.0.now >= before.0.now + (60 << 20) && after.0.peak >= after.0.now, "{before:?} {after:?}");
         assert!(after.1 >= before.1 + 20);
+        let began = std::time::Instant::now();
+        while began.elapsed() < Duration::from_millis(50) {}
+        assert!(watch.processor() >= Duration::from_millis(10));
         drop((taken, files));
     }
 }

@@ -34,7 +34,9 @@ pub struct Siege {
     pub pulse: Pulse,
     /// Memory that the member may not exceed, in bytes.
     pub memory: u64,
-    /// How long a device may take to get back in while strangers crowd the door.
+    /// How long a stranger stays where nobody shows it the door.
+    pub stay: Duration,
+    /// How long a device may take to get back in, or a new one to be let in, while strangers crowd the door.
     pub back: Duration,
     /// Files that the member may have open beyond those in peace, at most.
     pub descriptors: usize,
@@ -50,6 +52,7 @@ impl Siege {
             peace: Duration::from_secs(10),
             pulse: Pulse::new(),
             memory: 250_000_000,
+            stay: Duration::from_secs(12),
             back: Duration::from_secs(30),
             descriptors: 32,
         }
@@ -71,10 +74,11 @@ pub fn run(siege: &Siege, setting: &Setting) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let patience = siege.pulse.patience;
     stage.gather(&["ana", "ben"].map(str::to_owned))?;
-    stage.link(ANA, &[BEN].into())?;
+    // Ana knows nobody by hand: that ben is no stranger, he has to prove.
     stage.link(BEN, &[ANA].into())?;
     stage.until_level(&[1, 1], patience)?;
-    ensure!(stage.cast.enter("strangers")? == GATE, "the strangers came too early");
+    let gate = stage.enter("strangers")?;
+    ensure!(gate == GATE, "the strangers came too early");
 
     let before = siege.pulse.take(&mut stage, [ANA, BEN], "in peace", |stage| {
         stage.tell(true, || "the two beat in peace".to_owned());
@@ -104,7 +108,7 @@ pub fn run(siege: &Siege, setting: &Setting) -> Result<Outcome> {
     let held = stage.cast.ask_all::<Held>([ANA, BEN], |_| Order::Hold)?;
     outcome.expect(held[0].digest == held[1].digest, || format!("the two do not show the same: {held:?}"));
     outcome.expect(held[0].documents >= siege.records, || format!("records are missing: {:?}", held[0]));
-    [ANA, BEN, GATE].into_iter().try_for_each(|at| stage.cast.end(at))?;
+    (0..stage.cast.len()).try_for_each(|at| stage.cast.end(at))?;
     Ok(outcome)
 }
 
@@ -112,9 +116,10 @@ pub fn run(siege: &Siege, setting: &Setting) -> Result<Outcome> {
 fn besiege(siege: &Siege, stage: &mut Stage, seed: u64, rows: &mut Vec<Row>) -> Result<Besieged> {
     let target = stage.addresses[ANA].clone();
     let &Siege { strangers, at_once, records, .. } = siege;
+    let stay = u64::try_from(siege.stay.as_millis())?;
     let patience = siege.pulse.patience;
     let began = Instant::now();
-    stage.cast.order(GATE, &Order::Besiege { target, strangers, at_once, seed })?;
+    stage.cast.order(GATE, &Order::Besiege { target, strangers, at_once, stay, seed })?;
     let Done {} = stage.cast.ask(ANA, &Order::Fill { records: 0..records })?;
     stage.until_level(&[1, 1], patience)?;
     rows.push(Row::ayni(format!("{records} records written and synced meanwhile"), began.elapsed().as_secs_f64(), "s"));
@@ -124,6 +129,10 @@ fn besiege(siege: &Siege, stage: &mut Stage, seed: u64, rows: &mut Vec<Row>) -> 
     stage.until_level(&[1, 1], patience)?;
     let back = Row::ayni("back in while strangers crowd the door", left.elapsed().as_secs_f64(), "s");
     rows.push(back.wants(Target::AtMost(siege.back.as_secs_f64())));
+    let asked = Instant::now();
+    stage.join("carl", ANA, patience)?;
+    let new = Row::ayni("a new device let in meanwhile", asked.elapsed().as_secs_f64(), "s");
+    rows.push(new.wants(Target::AtMost(siege.back.as_secs_f64())));
     let besieged = loop {
         if let Some(besieged) = stage.cast.answered(GATE)? {
             break besieged;

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use ayni_bench::row::Row;
 use ayni_net::PeerAddr;
 
@@ -129,7 +129,28 @@ impl Stage {
         self.link(founder, &BTreeSet::new())
     }
 
-    fn enter(&mut self, name: &str) -> Result<usize> {
+    /// One more device, that asks a coordinator's device to be let in; gives its place once it is.
+    ///
+    /// # Errors
+    /// When it is not let in in time.
+    pub fn join(&mut self, name: &str, coordinator: usize, patience: Duration) -> Result<usize> {
+        let ticket: String = self.cast.ask(coordinator, &Order::Invite { uses: 1 })?;
+        let at = self.enter(name)?;
+        let Done {} = self.cast.ask(at, &Order::Join { ticket })?;
+        self.online(at, vec![coordinator])?;
+        let began = Instant::now();
+        while !self.look([at])?.iter().all(|look| look.member) {
+            ensure!(began.elapsed() < patience, "{name} was not let in within {} s", patience.as_secs());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(at)
+    }
+
+    /// One more device, that is in no project yet.
+    ///
+    /// # Errors
+    /// When it cannot make its database.
+    pub fn enter(&mut self, name: &str) -> Result<usize> {
         let at = self.cast.enter(name)?;
         self.homes.push(home(at));
         self.addresses.push(String::new());

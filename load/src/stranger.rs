@@ -22,8 +22,6 @@ use crate::orders::Besieged;
 const ALPN: &[u8] = b"ayni/1";
 /// Each side of a channel begins with so many bytes that tell nothing.
 const RUN: usize = 16;
-/// The longest that a stranger stays where nobody shows it the door.
-const STAY: Duration = Duration::from_secs(12);
 /// How long a stranger tries to get in.
 const KNOCK: Duration = Duration::from_secs(6);
 /// More than this is not kept of what a stranger is sent.
@@ -59,46 +57,49 @@ struct Outcome {
     told: Vec<String>,
 }
 
-/// Comes to a device so many times, so many at a time, as another stranger each time. `came` is told of every hundredth.
-///
-/// # Errors
-/// When this machine has no room for a stranger.
-pub(crate) async fn besiege(
-    target: PeerAddr,
-    strangers: u64,
-    at_once: usize,
-    seed: u64,
-    came: impl Fn(u64),
-) -> Result<Besieged> {
-    let mut besieged = Besieged::default();
-    let mut told = BTreeSet::new();
-    let mut there = JoinSet::new();
-    let mut next = 0;
-    while besieged.came < strangers {
-        while next < strangers && there.len() < at_once {
-            there.spawn(come(
-                target,
-                Random::new(seed ^ (next << 20)),
-                MANNERS[(next % MANNERS.len() as u64) as usize],
-            ));
-            next += 1;
-        }
-        let Some(outcome) = there.join_next().await else { break };
-        let outcome = outcome??;
-        besieged.came += 1;
-        besieged.channels += u64::from(outcome.channel);
-        besieged.bytes += outcome.bytes;
-        besieged.most = besieged.most.max(outcome.bytes);
-        told.extend(outcome.told);
-        if besieged.came.is_multiple_of(100) {
-            came(besieged.came);
-        }
-    }
-    besieged.told = told.into_iter().collect();
-    Ok(besieged)
+/// Strangers that come to a device, another one each time.
+pub(crate) struct Siege {
+    pub(crate) target: PeerAddr,
+    pub(crate) strangers: u64,
+    pub(crate) at_once: usize,
+    /// The longest that one stays where nobody shows it the door.
+    pub(crate) stay: Duration,
+    pub(crate) seed: u64,
 }
 
-async fn come(target: PeerAddr, mut random: Random, manner: Manner) -> Result<Outcome> {
+impl Siege {
+    /// Lets all of them come. `came` is told of every hundredth.
+    ///
+    /// # Errors
+    /// When this machine has no room for a stranger.
+    pub(crate) async fn run(self, came: impl Fn(u64)) -> Result<Besieged> {
+        let mut besieged = Besieged::default();
+        let mut told = BTreeSet::new();
+        let mut there = JoinSet::new();
+        let mut next = 0;
+        while besieged.came < self.strangers {
+            while next < self.strangers && there.len() < self.at_once {
+                let manner = MANNERS[(next % MANNERS.len() as u64) as usize];
+                there.spawn(come(self.target, self.stay, Random::new(self.seed ^ (next << 20)), manner));
+                next += 1;
+            }
+            let Some(outcome) = there.join_next().await else { break };
+            let outcome = outcome??;
+            besieged.came += 1;
+            besieged.channels += u64::from(outcome.channel);
+            besieged.bytes += outcome.bytes;
+            besieged.most = besieged.most.max(outcome.bytes);
+            told.extend(outcome.told);
+            if besieged.came.is_multiple_of(100) {
+                came(besieged.came);
+            }
+        }
+        besieged.told = told.into_iter().collect();
+        Ok(besieged)
+    }
+}
+
+async fn come(target: PeerAddr, stay: Duration, mut random: Random, manner: Manner) -> Result<Outcome> {
     let secret = SecretKey::from_bytes(&random.bytes());
     let endpoint = Endpoint::builder(presets::Minimal)
         .relay_mode(RelayMode::Disabled)
@@ -113,9 +114,9 @@ async fn come(target: PeerAddr, mut random: Random, manner: Manner) -> Result<Ou
     if let Ok(Ok(connection)) = timeout(KNOCK, endpoint.connect(address, ALPN)).await {
         match manner {
             Manner::Drops => {}
-            Manner::Silent => drop(timeout(STAY, connection.closed()).await),
+            Manner::Silent => drop(timeout(stay, connection.closed()).await),
             _ => {
-                let _ = timeout(STAY, talk(&connection, &secret, &mut random, manner, &mut outcome)).await;
+                let _ = timeout(stay, talk(&connection, &secret, &mut random, manner, &mut outcome)).await;
             }
         }
     }
