@@ -177,7 +177,7 @@ async fn hear_tags(receive: &mut RecvStream, heard: &mut Vec<u8>) -> Option<Vec<
     loop {
         let length = receive.read(&mut buffer).await.ok()??;
         heard.extend_from_slice(&buffer[..length]);
-        if let Some(((kind, body), _)) = frame(heard) {
+        if let Some((kind, body, _)) = frame(heard) {
             let Ok(Some(Message::Hello(hello))) = Message::decode(kind, body) else { return None };
             return Some(hello.tags);
         }
@@ -221,7 +221,7 @@ fn questions(random: &mut Random) -> Vec<u8> {
 fn beyond_manners(heard: &[u8]) -> Vec<String> {
     let mut beyond = Vec::new();
     let mut rest = heard;
-    while let Some(((kind, _), after)) = frame(rest) {
+    while let Some((kind, _, after)) = frame(rest) {
         match Kind::from_byte(kind) {
             Some(Kind::Hello | Kind::Close) => {}
             Some(kind) => beyond.push(format!("{kind:?}")),
@@ -232,12 +232,12 @@ fn beyond_manners(heard: &[u8]) -> Vec<String> {
     beyond
 }
 
-/// Type and body of the first frame, and what follows it.
-fn frame(bytes: &[u8]) -> Option<((u8, &[u8]), &[u8])> {
+/// The first frame, as type and body, and what follows it.
+fn frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (frame, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
     let (kind, body) = frame.split_first()?;
-    Some(((*kind, body), rest))
+    Some((*kind, body, rest))
 }
 
 #[cfg(test)]
