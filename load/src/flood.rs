@@ -9,7 +9,7 @@ use anyhow::Result;
 use ayni_bench::row::{Row, Target};
 
 use crate::orders::{Done, Nuisance, Order, Pestered};
-use crate::pulse::Pulse;
+use crate::pulse::{Latency, Pulse};
 use crate::stage::{Outcome, Setting, Stage, megabytes};
 
 /// The two that mean well, and the other.
@@ -20,6 +20,8 @@ const EVE: usize = 2;
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub struct Flood {
+    /// Entries that she wrote before while she was off the network, and brings all at once.
+    pub backlog: u64,
     /// How long the two are left in peace first, and then flooded by true entries.
     pub time: Duration,
     /// How long each kind of nonsense is sent.
@@ -34,6 +36,7 @@ impl Flood {
     /// As in the long run.
     pub fn new() -> Self {
         Self {
+            backlog: 300_000,
             time: Duration::from_secs(20),
             nuisance: Duration::from_secs(10),
             pulse: Pulse::new(),
@@ -68,6 +71,7 @@ pub fn run(flood: &Flood, setting: &Setting) -> Result<Outcome> {
         Ok(())
     })?;
     outcome.rows.extend(before.rows_in_peace());
+    backlog(flood, &mut stage, &before, &mut outcome)?;
     let mut entries = 0;
     let during = pulse.take(&mut stage, [ANA, BEN], "true entries", |stage| {
         stage.tell(true, || "eve writes as fast as her disk takes it".to_owned());
@@ -115,4 +119,24 @@ pub fn run(flood: &Flood, setting: &Setting) -> Result<Outcome> {
     }
     [ANA, BEN, EVE].into_iter().try_for_each(|at| stage.cast.end(at))?;
     Ok(outcome)
+}
+
+/// Eve comes back with all that she wrote while she was off the network.
+fn backlog(flood: &Flood, stage: &mut Stage, peace: &Latency, outcome: &mut Outcome) -> Result<()> {
+    stage.tell(true, || format!("eve writes {} entries off the network", flood.backlog));
+    let Done {} = stage.cast.ask(EVE, &Order::Offline)?;
+    let Done {} = stage.cast.ask(EVE, &Order::Fill { records: 0..flood.backlog })?;
+    let mut seconds = 0.0;
+    let during = flood.pulse.take(stage, [ANA, BEN], "backlog", |stage| {
+        stage.tell(true, || "eve brings them all at once".to_owned());
+        let began = Instant::now();
+        stage.online(EVE, [ANA, BEN])?;
+        stage.until_level(&[2, 2, 2], flood.pulse.patience * 4)?;
+        seconds = began.elapsed().as_secs_f64();
+        Ok(())
+    })?;
+    let rate = flood.backlog as f64 / seconds;
+    outcome.rows.push(Row::ayni(format!("  {} entries that eve brings at once", flood.backlog), rate, "entries/s"));
+    outcome.rows.extend(during.rows("while eve brings them", peace, &flood.pulse));
+    Ok(())
 }

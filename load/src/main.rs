@@ -13,7 +13,7 @@ use ayni_load::stage::{Outcome, Setting};
 use ayni_load::{cast, device};
 
 const USAGE: &str = "usage: cargo xtask load [--only mesh|flood|strangers] [--devices N] [--records N] [--minutes M] \
-                     [--seed N] [--dir FOLDER]";
+                     [--strangers N] [--seed N] [--dir FOLDER]";
 const PARTS: [&str; 3] = ["mesh", "flood", "strangers"];
 
 struct Wanted {
@@ -21,6 +21,7 @@ struct Wanted {
     devices: u64,
     records: u64,
     minutes: u64,
+    strangers: u64,
     seed: u64,
     folder: Option<PathBuf>,
 }
@@ -57,7 +58,15 @@ fn main() -> ExitCode {
 }
 
 fn wanted(arguments: &[String]) -> Result<Wanted> {
-    let mut wanted = Wanted { only: Vec::new(), devices: 50, records: 500_000, minutes: 20, seed: 1, folder: None };
+    let mut wanted = Wanted {
+        only: Vec::new(),
+        devices: 50,
+        records: 500_000,
+        minutes: 20,
+        strangers: 5_000,
+        seed: 1,
+        folder: None,
+    };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut value = || rest.next().with_context(|| format!("{argument} wants a value"));
@@ -70,6 +79,7 @@ fn wanted(arguments: &[String]) -> Result<Wanted> {
             "--devices" => wanted.devices = number(value()?)?,
             "--records" => wanted.records = number(value()?)?,
             "--minutes" => wanted.minutes = number(value()?)?,
+            "--strangers" => wanted.strangers = number(value()?)?,
             "--seed" => wanted.seed = number(value()?)?,
             "--dir" => wanted.folder = Some(value()?.into()),
             other => bail!("there is no '{other}'"),
@@ -95,7 +105,7 @@ fn load(wanted: &Wanted) -> Result<bool> {
         let outcome = match *part {
             "mesh" => mesh::run(&Mesh::new(wanted.devices as usize, wanted.records, wanted.minutes), &setting),
             "flood" => flood::run(&Flood::new(), &setting),
-            _ => siege::run(&Siege::new(), &setting),
+            _ => siege::run(&Siege { strangers: wanted.strangers, ..Siege::new() }, &setting),
         };
         match outcome {
             Ok(outcome) => well &= tell(part, &outcome, began.elapsed()),

@@ -265,7 +265,9 @@ pub struct Pestered {
 pub struct Besieged {
     /// How many came.
     pub came: u64,
-    /// How many were let in as far as a channel.
+    /// How many got a connection, by which they have proven their key.
+    pub connected: u64,
+    /// How many of these were let in as far as a channel.
     pub channels: u64,
     /// The most bytes of the stream that one of them was sent.
     pub most: u64,

@@ -96,6 +96,7 @@ pub fn run(siege: &Siege, setting: &Setting) -> Result<Outcome> {
     })?;
     outcome.rows.extend(rows);
     outcome.rows.extend(during.rows("besieged", &before, &siege.pulse));
+    outcome.rows.push(Row::ayni("strangers that got a connection", besieged.connected as f64, "strangers"));
     outcome.rows.push(Row::ayni("strangers that were let into a channel", besieged.channels as f64, "strangers"));
     let most = Row::ayni("bytes that one of them was sent there, at most", besieged.most as f64, "bytes");
     outcome.rows.push(most.wants(Target::AtMost(MANNERS)));

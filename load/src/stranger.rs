@@ -22,8 +22,9 @@ use crate::orders::Besieged;
 const ALPN: &[u8] = b"ayni/1";
 /// Each side of a channel begins with so many bytes that tell nothing.
 const RUN: usize = 16;
-/// How long a stranger tries to get in.
+/// How long a stranger tries to get in, and how soon again when it is turned away.
 const KNOCK: Duration = Duration::from_secs(6);
+const AGAIN: Duration = Duration::from_millis(50);
 /// More than this is not kept of what a stranger is sent.
 const MOST: usize = 1 << 20;
 
@@ -52,6 +53,7 @@ const MANNERS: [Manner; 7] =
 /// What became of one.
 #[derive(Default)]
 struct Outcome {
+    connected: bool,
     channel: bool,
     bytes: u64,
     told: Vec<String>,
@@ -86,6 +88,7 @@ impl Siege {
             let Some(outcome) = there.join_next().await else { break };
             let outcome = outcome??;
             besieged.came += 1;
+            besieged.connected += u64::from(outcome.connected);
             besieged.channels += u64::from(outcome.channel);
             besieged.bytes += outcome.bytes;
             besieged.most = besieged.most.max(outcome.bytes);
@@ -111,7 +114,16 @@ async fn come(target: PeerAddr, stay: Duration, mut random: Random, manner: Mann
     let mut outcome = Outcome::default();
     let id = PublicKey::from_bytes(&target.id.0)?;
     let address = EndpointAddr::from_parts(id, [TransportAddr::Ip(target.addr)]);
-    if let Ok(Ok(connection)) = timeout(KNOCK, endpoint.connect(address, ALPN)).await {
+    let knocking = async {
+        loop {
+            match endpoint.connect(address.clone(), ALPN).await {
+                Ok(connection) => return connection,
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    };
+    if let Ok(connection) = timeout(KNOCK, knocking).await {
+        outcome.connected = true;
         match manner {
             Manner::Drops => {}
             Manner::Silent => drop(timeout(stay, connection.closed()).await),

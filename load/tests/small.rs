@@ -53,7 +53,7 @@ fn a_mesh_that_churns_ends_level_and_holds_all_that_was_acknowledged() {
 #[test]
 fn a_member_that_floods_keeps_no_edit_of_others_from_arriving() {
     let time = Duration::from_millis(500);
-    let flood = Flood { time, nuisance: time, pulse: pulse(), memory: MEMORY };
+    let flood = Flood { backlog: 3_000, time, nuisance: time, pulse: pulse(), memory: MEMORY };
     let outcome = run(|setting| flood::run(&flood, setting));
     assert!(figure(&outcome, "true entries") > 0.0);
 }

@@ -22,7 +22,8 @@ Usage:
   cargo xtask crash [--crashes N] [--seed N]
   cargo xtask fuzz [--seconds N] [TARGET]...
   cargo xtask bench [--quick] [--only WORK]... [--json FILE]
-  cargo xtask load [--only PART]... [--devices N] [--records N] [--minutes M] [--seed N] [--dir FOLDER]
+  cargo xtask load [--only PART]... [--devices N] [--records N] [--minutes M] [--strangers N] [--seed N]
+                   [--dir FOLDER]
   cargo xtask sim [--seed N] [--seeds K] [--minutes M] [--actions A] [--shorten S] [--trace]
 
 test    Everything that proves the project: formatting, lints, documentation, the house rules, all tests.
@@ -45,6 +46,7 @@ load    Many real devices on this machine, a member that floods, strangers by th
           --devices N   devices in the mesh (50)
           --records N   records that all of them hold (500000)
           --minutes M   how long devices come, go, write and are killed (20)
+          --strangers N how many of them come (5000)
           --seed N      what is left to chance (1)
           --dir FOLDER  an empty folder for the devices; kept when something fails (one below target)
 sim     Whole devices on virtual time, with everything that can go wrong; docs/testing.md tells how to read it.
