@@ -70,7 +70,8 @@ pub const STALL_TIME: u64 = 120_000;
 pub const FORWARD_DELAY: u64 = 20;
 /// The same, where the peer had such entries from elsewhere the last time, or where they are many and it is not known.
 pub const FORWARD_PATIENCE: u64 = 500;
-/// Bytes that are many for [`FORWARD_PATIENCE`].
-pub const FORWARD_MANY: u64 = 64 << 10;
+/// Bytes of a branch that are many: for [`FORWARD_PATIENCE`], and a branch with no more than these does not wait for the end of one
+/// with more.
+pub const MUCH: u64 = 64 << 10;
 /// How long a side that wants to leave waits for the other's receipt after both are level.
 pub const GOODBYE_TIME: u64 = 2_000;

@@ -173,12 +173,14 @@ impl Session {
         false
     }
 
+    /// The first branch that is ready to be sent; every second time one with few bytes, if there is any: what somebody has just
+    /// written need not wait for the end of a long branch, nor that for those who write all the time.
     fn ready_lane(&self, index: usize) -> Option<(LogKind, BranchId)> {
         let shared = &self.projects[index];
+        let few_first = self.segments_sent.is_multiple_of(2);
         [LogKind::Control, LogKind::Data].into_iter().find_map(|kind| {
-            let mut lanes = shared.side(kind).lanes.iter();
-            let ready = lanes.find(|(_, lane)| lane.is_ready(self.now)).filter(|_| shared.may(kind));
-            ready.map(|(branch, _)| (kind, *branch))
+            let ready = shared.side(kind).lanes.iter().filter(|(_, lane)| lane.is_ready(self.now) && shared.may(kind));
+            ready.min_by_key(|(_, lane)| few_first && lane.has_much()).map(|(branch, _)| (kind, *branch))
         })
     }
 

@@ -285,13 +285,17 @@ impl Lane {
             return;
         }
         let since = *self.since.get_or_insert(now);
-        let many = self.target.bytes.saturating_sub(self.next.bytes) > limits::FORWARD_MANY;
         let delay = match source {
             Some(Source::Elsewhere) => limits::FORWARD_PATIENCE,
-            None if many => limits::FORWARD_PATIENCE,
+            None if self.has_much() => limits::FORWARD_PATIENCE,
             _ => limits::FORWARD_DELAY,
         };
         self.not_before = since.saturating_add(delay);
+    }
+
+    /// Whether there are many bytes yet to send.
+    pub(super) fn has_much(&self) -> bool {
+        self.target.bytes.saturating_sub(self.next.bytes) > limits::MUCH
     }
 
     /// Nothing can be sent of it.

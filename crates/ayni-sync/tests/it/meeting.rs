@@ -46,6 +46,27 @@ fn what_a_third_device_wrote_is_passed_on() {
 }
 
 #[test]
+fn a_short_branch_does_not_wait_for_the_end_of_a_long_one() {
+    for (long, short) in [(0, 1), (1, 0)] {
+        let mut world = World::new(3);
+        world.write(long, 8_000, "one of many");
+        world.write(short, 3, "one of few");
+        world.connect(0, 1);
+        world.settle();
+        let link = world.connect(0, 2);
+        world.settle();
+        world.assert_same();
+        let author = world.devices[short].id();
+        let stored = world.links[link].ends[1].log.iter().filter_map(|action| match action {
+            Action::Store { segment, .. } if segment.log.kind == LogKind::Data => Some(segment.log.device == author),
+            _ => None,
+        });
+        let before = stored.take_while(|is_short| !is_short).count();
+        assert!(before < 3, "{before} segments of the long branch came before the short one");
+    }
+}
+
+#[test]
 fn nothing_changed_costs_one_round_trip_and_less_than_a_kilobyte() {
     let mut world = World::new(2);
     world.write(0, 1_000, "place");

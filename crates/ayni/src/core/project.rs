@@ -1,7 +1,7 @@
 //! A project in this process: its state between transactions, and what readers need of it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 
 use ayni_log::ids::{DeviceId, ProjectId};
@@ -56,6 +56,8 @@ pub(crate) struct ProjectCore {
     pub(crate) id: ProjectId,
     pub(crate) row: ProjectRow,
     memory: Mutex<Memory>,
+    /// Held by the thread whose turn with the memory is next, so that a thread that takes it again and again keeps nobody from it.
+    next: Mutex<()>,
     published: RwLock<Option<Arc<Published>>>,
     changes: (Mutex<u64>, Condvar),
 }
@@ -79,6 +81,7 @@ impl ProjectCore {
             id,
             row,
             memory: Mutex::default(),
+            next: Mutex::default(),
             published: RwLock::default(),
             changes: (Mutex::new(0), Condvar::new()),
         }
@@ -209,11 +212,17 @@ impl ProjectCore {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
+    /// Whether some thread waits for the transaction under way to end.
+    pub(crate) fn is_awaited(&self) -> bool {
+        matches!(self.next.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
     fn lock(&self, inner: &Inner) -> Result<MutexGuard<'_, Memory>, Error> {
         // A transaction of this thread has the memory, or that of another project and the store's writer.
         if inner.store.is_writing_here() {
             return Err(Error::Nested);
         }
+        let _turn = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         // A panic in a transaction leaves a state that may not be the store's: it is loaded again.
         Ok(self.memory.lock().unwrap_or_else(|poisoned| {
             self.memory.clear_poison();

@@ -10,7 +10,7 @@ use ayni_sync::{Action, CloseCode, Config, Ended, Offer, Progress, Reason, Sessi
 use crate::core::inner::Inner;
 use crate::environment::random;
 use crate::error::Error;
-use crate::sync::pool::Job;
+use crate::sync::queue::Job;
 use crate::sync::replica::Held;
 
 /// A channel to another device, as its transport describes it.
@@ -232,7 +232,7 @@ impl LinkCore {
                 notes.nothing_in_common = false;
                 notes.shared.push(project);
             }
-            Action::Store { project, segment } => self.enqueue(Job::Store { project, link: self.number, segment }),
+            Action::Store { segment, .. } => self.enqueue(Job::Store { link: self.number, segment }),
             Action::StoreReceipt { project, receipt } => self.keep_receipt(project, receipt),
             Action::JoinRequest { project, request } => {
                 self.enqueue(Job::Admit { project, link: self.number, request });

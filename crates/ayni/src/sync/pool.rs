@@ -1,9 +1,9 @@
 //! The pool: all conversations of this device, and the queue of what they want stored.
 //!
-//! Conversations only read; whatever is to be written goes through one queue, whose worker stores everything that has
-//! gathered in one transaction: the busier the device, the larger the transactions.
+//! Conversations only read; whatever is to be written goes through one [queue](crate::sync::queue), whose worker stores what has
+//! gathered in one transaction: the busier the device, the larger the transactions, unless somebody waits.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use ayni_log::ids::{DeviceId, ProjectId};
 use ayni_log::membership::{ControlBody, JoinRequest, Role, admit, grant};
 use ayni_log::segment::Segment;
 use ayni_store::BranchRow;
-use ayni_sync::receipt::{ReceiptKey, SignedReceipt};
+use ayni_sync::receipt::ReceiptKey;
 use ayni_sync::{Arrived, CloseCode, Offer, Progress, Refusal};
 
 use crate::core::documents::Documents;
@@ -24,23 +24,9 @@ use crate::database::Database;
 use crate::environment::random;
 use crate::error::Error;
 use crate::sync::link::{ChannelInfo, Link, LinkCore};
+use crate::sync::queue::{Job, Queue, Waiting, Work};
 use crate::sync::receipts;
 use crate::sync::replica::{Held, branch_id};
-
-/// Bytes of segments that are stored in one transaction at the most.
-const BATCH_BYTES: usize = 6 << 20;
-
-/// Receipts that are stored in one transaction at the most.
-const BATCH_RECEIPTS: usize = 64;
-
-/// Something that a conversation wants done.
-pub(crate) enum Job {
-    Store { project: ProjectId, link: u64, segment: Arrived },
-    Keep { project: ProjectId, link: u64, receipt: SignedReceipt },
-    Admit { project: ProjectId, link: u64, request: Vec<u8> },
-    Receipt { project: ProjectId },
-    Remember { device: DeviceId, address: String },
-}
 
 /// See the module.
 #[derive(Default)]
@@ -50,12 +36,6 @@ pub(crate) struct Pool {
     queue: Mutex<Queue>,
     pub(crate) workers: Workers,
     changes: (Mutex<u64>, Condvar),
-}
-
-#[derive(Default)]
-struct Queue {
-    jobs: VecDeque<Job>,
-    working: bool,
 }
 
 /// The workers of a queue that have not ended: one, and perhaps one that is just ending.
@@ -269,7 +249,7 @@ impl Pool {
 /// Adds a job to the queue; its worker is started if it does not run.
 pub(crate) fn enqueue(inner: &Arc<Inner>, job: Job) {
     let mut queue = inner.pool.queue();
-    queue.jobs.push_back(job);
+    queue.push(job);
     if !std::mem::replace(&mut queue.working, true) {
         let (worker, inner) = (inner.pool.workers.begin(), inner.clone());
         inner.environment.clone().spawn(Box::new(move || {
@@ -284,30 +264,29 @@ pub(crate) fn enqueue(inner: &Arc<Inner>, job: Job) {
 /// Does what is in the queue, until it is empty.
 fn work(inner: &Inner) {
     loop {
-        let job = {
+        let work = {
             let mut queue = inner.pool.queue();
-            let job = queue.jobs.pop_front();
-            queue.working = job.is_some();
-            job
+            let work = queue.next();
+            queue.working = work.is_some();
+            work
         };
-        let Some(job) = job else { return };
+        let Some(work) = work else { return };
         // The queue goes on whatever one job meets with.
-        let outcome = guarded(|| perform(inner, job));
+        let outcome = guarded(|| perform(inner, work));
         if let Err(error) = outcome {
             tracing::warn!(%error, "a job of sync failed");
         }
     }
 }
 
-fn perform(inner: &Inner, job: Job) -> Result<(), Error> {
-    match job {
-        Job::Store { project, link, segment } => {
-            store(inner, project, more_of(inner, project, link, segment));
+fn perform(inner: &Inner, work: Work) -> Result<(), Error> {
+    match work {
+        Work::Segments(project, segments) => {
+            store(inner, project, segments);
             Ok(())
         }
-        Job::Keep { project, link, receipt } => {
-            let (links, receipts): (Vec<u64>, Vec<_>) =
-                more_receipts(&mut inner.pool.queue().jobs, project, link, receipt).into_iter().unzip();
+        Work::Receipts(project, receipts) => {
+            let (links, receipts): (Vec<u64>, Vec<_>) = receipts.into_iter().unzip();
             let kept = with_core(inner, project, |core| {
                 inner.pool.receipts_changed(project, &receipts::keep(inner, core, &receipts)?);
                 Ok(())
@@ -315,15 +294,16 @@ fn perform(inner: &Inner, job: Job) -> Result<(), Error> {
             links.into_iter().filter_map(|link| inner.pool.get(link)).for_each(|link| link.receipt_kept());
             kept
         }
-        Job::Receipt { project } => with_core(inner, project, |core| {
+        Work::Other(Job::Receipt { project }) => with_core(inner, project, |core| {
             let signed = receipts::sign_own(inner, core)?;
             inner.pool.receipts_changed(project, signed.as_slice());
             Ok(())
         }),
-        Job::Admit { project, link, request } => {
+        Work::Other(Job::Admit { project, link, request }) => {
             with_core(inner, project, |core| answer_request(inner, core, link, &request))
         }
-        Job::Remember { device, address } => remember(inner, device, &address),
+        Work::Other(Job::Remember { device, address }) => remember(inner, device, &address),
+        Work::Other(Job::Store { .. } | Job::Keep { .. }) => unreachable!("the queue gives those together with others"),
     }
 }
 
@@ -340,46 +320,20 @@ fn with_core(
     inner.core(&project).map_or(Ok(()), |core| work(&core))
 }
 
-/// The segments at the front of the queue that can be stored along with one.
-fn more_of(inner: &Inner, project: ProjectId, link: u64, segment: Arrived) -> Vec<(u64, Arrived)> {
-    let mut bytes = segment.bytes.len();
-    let mut batch = vec![(link, segment)];
-    let mut queue = inner.pool.queue();
-    while bytes < BATCH_BYTES
-        && matches!(queue.jobs.front(), Some(Job::Store { project: next, .. }) if *next == project)
-    {
-        if let Some(Job::Store { link, segment, .. }) = queue.jobs.pop_front() {
-            bytes += segment.bytes.len();
-            batch.push((link, segment));
-        }
-    }
-    batch
-}
-
-/// The receipts at the front of the queue that can be stored along with one. Where many devices are connected, each change
-/// that reaches them all leads to a receipt of each: one transaction for each receipt would be most of the work.
-fn more_receipts(
-    jobs: &mut VecDeque<Job>,
-    project: ProjectId,
-    link: u64,
-    receipt: SignedReceipt,
-) -> Vec<(u64, SignedReceipt)> {
-    let mut batch = vec![(link, receipt)];
-    while batch.len() < BATCH_RECEIPTS
-        && matches!(jobs.front(), Some(Job::Keep { project: next, .. }) if *next == project)
-    {
-        if let Some(Job::Keep { link, receipt, .. }) = jobs.pop_front() {
-            batch.push((link, receipt));
-        }
-    }
-    batch
-}
-
 /// Stores segments in one transaction and tells the conversations they came by.
-fn store(inner: &Inner, project: ProjectId, batch: Vec<(u64, Arrived)>) {
+fn store(inner: &Inner, project: ProjectId, batch: Vec<Waiting>) {
     let Some(core) = inner.core(&project) else { return };
     let segments = batch.iter().map(|(_, arrived)| decode(arrived, project));
-    let result = guarded(|| core.write(inner, |tx, state| ingest(tx, state, &inner.author(), segments)));
+    let (mut began, mut awaited) = (0, false);
+    let result = guarded(|| {
+        core.write(inner, |tx, state| {
+            began = inner.environment.monotonic();
+            let ingested = ingest(tx, state, &inner.author(), segments);
+            awaited = core.is_awaited();
+            ingested
+        })
+    });
+    inner.pool.queue().took(inner.environment.monotonic().saturating_sub(began), awaited);
     match result {
         Ok(ingested) => {
             if let Some(why) = &ingested.invalid {
@@ -395,7 +349,7 @@ fn store(inner: &Inner, project: ProjectId, batch: Vec<(u64, Arrived)>) {
         }
         Err(error) if batch.iter().any(|(number, _)| *number != batch[0].0) => {
             tracing::warn!(%error, "could not store what other devices sent: trying each by itself");
-            let mut by_link: BTreeMap<u64, Vec<(u64, Arrived)>> = BTreeMap::new();
+            let mut by_link: BTreeMap<u64, Vec<Waiting>> = BTreeMap::new();
             for (number, arrived) in batch {
                 by_link.entry(number).or_default().push((number, arrived));
             }
@@ -461,35 +415,5 @@ fn remember(inner: &Inner, device: DeviceId, address: &str) -> Result<(), Error>
     match known.iter().any(|(of, known, _)| *of == device && known == address) {
         true => Ok(()),
         false => inner.remember_address(device, address),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ayni_log::ids::{Signature, StoreId};
-
-    use super::*;
-
-    fn keep(project: u8, link: u64) -> Job {
-        let project = ProjectId([project; 32]);
-        let key = ReceiptKey { device: DeviceId([1; 32]), store: StoreId([1; 16]) };
-        let receipt = SignedReceipt { project, key, counter: link, body: Vec::new(), signature: Signature([0; 64]) };
-        Job::Keep { project, link, receipt }
-    }
-
-    #[test]
-    fn receipts_that_wait_are_stored_together() {
-        let mut jobs: VecDeque<Job> = [keep(1, 2), keep(1, 3), keep(2, 4), keep(1, 5)].into();
-        let Job::Keep { project, link, receipt } = keep(1, 1) else { unreachable!() };
-        let together = more_receipts(&mut jobs, project, link, receipt);
-        assert_eq!(together.iter().map(|(link, _)| *link).collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!(jobs.len(), 2, "those of another project, and what comes after them, wait for their turn");
-    }
-
-    #[test]
-    fn a_transaction_takes_in_so_many_receipts_and_no_more() {
-        let mut jobs: VecDeque<Job> = (0..200).map(|link| keep(1, link)).collect();
-        let Some(Job::Keep { project, link, receipt }) = jobs.pop_front() else { unreachable!() };
-        assert_eq!(more_receipts(&mut jobs, project, link, receipt).len(), BATCH_RECEIPTS);
     }
 }
