@@ -7,6 +7,7 @@ mod crash;
 mod fuzz;
 mod house;
 mod machine;
+mod mutants;
 mod run;
 mod steps;
 mod wasm;
@@ -21,6 +22,7 @@ Usage:
   cargo xtask test [--only STEP]... [--strict] [--list]
   cargo xtask crash [--crashes N] [--seed N]
   cargo xtask fuzz [--seconds N] [TARGET]...
+  cargo xtask mutants [--list] [--no-baseline] [NAME]...
   cargo xtask bench [--quick] [--only WORK]... [--json FILE]
   cargo xtask sim [--seed N] [--seeds K] [--minutes M] [--actions A] [--shorten S] [--trace]
 
@@ -39,6 +41,10 @@ crash   The real program, killed at random moments. 30 times in the tests.
 fuzz    What comes from outside, made up at random and led by coverage. Needs a C++ compiler.
           TARGET        these alone, of fuzz/targets
           --seconds N   how long each (60)
+mutants Whether the tests catch the planted defects of mutants/: each is applied to a copy and tested until a test fails.
+          NAME          these alone
+          --list        what there is, and what promise each breaks
+          --no-baseline do not run all tests without a defect first
 sim     Whole devices on virtual time, with everything that can go wrong; docs/testing.md tells how to read it.
           --seed N      begin with this seed (1)
           --seeds K     run so many seeds, one after the other (1)
@@ -69,6 +75,7 @@ fn chore(arguments: &[String]) -> Result<()> {
         "bench" => bench(rest),
         "crash" => crash::crash(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "mutants" => mutants::mutants(rest),
         "sim" => sim(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
