@@ -43,6 +43,9 @@ impl World {
         self.note(format_args!("{} joins as {role:?} by a ticket of {}", self.name(device), self.name(inviter)));
         self.census.count("join");
         let Some(()) = self.created(device)? else { return Ok(()) };
+        if let Some(id) = self.devices[device].id() {
+            self.roles.give(id, role);
+        }
         let joined = self.devices[device].database().map(|database| database.join(&ticket).map(drop));
         joined.map_or(Ok(None), |joined| self.outcome(device, joined))?;
         Ok(())

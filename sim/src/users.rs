@@ -19,7 +19,8 @@ pub(crate) const NOTES: &str = "notes";
 
 const FIELDS: [&str; 5] = ["a", "b", "c", "m.x", "m.y"];
 const COUNTER: &str = "count";
-const KEYS: usize = 5;
+/// Keys of keyed documents: from 0.
+pub(crate) const KEYS: usize = 5;
 
 /// An edit that is about to be written.
 enum Draft {

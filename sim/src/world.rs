@@ -1,7 +1,9 @@
 //! The world: devices, the wires between them, and the scheduler that decides what happens next.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,6 +14,8 @@ use crate::census::Census;
 use crate::device::{Device, Nature};
 use crate::dice::Dice;
 use crate::environment::Time;
+use crate::forger::Forger;
+use crate::forging::Roles;
 use crate::model::{Known, Model};
 use crate::panics;
 use crate::tamper::Tamper;
@@ -56,6 +60,10 @@ pub(crate) struct World {
     pub(crate) claims: Vec<Claim>,
     /// Documents that no model follows: they must be the same everywhere, whatever was done to them.
     pub(crate) loose: Vec<DocumentId>,
+    /// Members whose programs are not ours.
+    pub(crate) forgers: Vec<Rc<RefCell<Forger>>>,
+    /// The roles that coordinators gave.
+    pub(crate) roles: Roles,
     trace: String,
     connections: u64,
     ticked: u64,
@@ -81,6 +89,8 @@ impl World {
             split: None,
             claims: Vec::new(),
             loose: Vec::new(),
+            forgers: Vec::new(),
+            roles: Roles::default(),
             trace: String::new(),
             connections: 0,
             ticked: 0,
@@ -177,7 +187,7 @@ impl World {
         if dice.percent(20) {
             self.time.pass(1);
         }
-        self.drop_done();
+        self.drop_done()?;
         Ok(happened)
     }
 
@@ -234,6 +244,12 @@ impl World {
         if let Some(link) = self.wires[wire].ends[1 - side].link.clone() {
             self.guarded(to, || link.receive(&bytes))?;
         }
+        let now = self.time.now();
+        let end = &mut self.wires[wire].ends[1 - side];
+        if let Some(forger) = &mut end.forger {
+            forger.receive(&bytes, now)?;
+            end.wake();
+        }
         if is_cut {
             self.census.count("wire cut at a byte");
             self.cut(wire);
@@ -255,12 +271,18 @@ impl World {
         for (device, link) in links {
             self.guarded(device, || link.tick())?;
         }
+        let now = self.time.now();
+        for end in self.wires.iter_mut().flat_map(|wire| &mut wire.ends) {
+            if let Some(forger) = &mut end.forger {
+                forger.tick(now)?;
+                end.wake();
+            }
+        }
         (0..self.devices.len()).for_each(|device| self.notice_power_cut(device));
-        self.drop_done();
-        Ok(())
+        self.drop_done()
     }
 
-    fn drop_done(&mut self) {
+    fn drop_done(&mut self) -> Result<(), Broken> {
         while let Some(wire) = self.wires.iter().position(Wire::is_done) {
             let faults = self.wires[wire].ends.iter().filter_map(|end| end.link.as_ref()?.fault());
             let faults: Vec<String> = faults.collect();
@@ -271,8 +293,10 @@ impl World {
                 }
             }
             self.note(format_args!("wire {wire} is over {faults:?}"));
+            self.look_at_forger(wire, &faults)?;
             self.cut(wire);
         }
+        Ok(())
     }
 
     /// Cuts a wire.
@@ -304,11 +328,17 @@ impl World {
         assert_eq!(open, 0, "something of {} still holds its database", self.name(device));
     }
 
-    /// Connects two devices.
-    pub(crate) fn connect(&mut self, one: usize, other: usize, delay: (u64, u64), tamper: [Tamper; 2]) {
+    /// What both sides of the next channel have alike, and no other has.
+    pub(crate) fn next_binding(&mut self) -> [u8; 32] {
         self.connections += 1;
         let mut binding = [0; 32];
         Dice::branch(self.seed, "binding", self.connections).fill(&mut binding);
+        binding
+    }
+
+    /// Connects two devices.
+    pub(crate) fn connect(&mut self, one: usize, other: usize, delay: (u64, u64), tamper: [Tamper; 2]) {
+        let binding = self.next_binding();
         let ids = [one, other].map(|device| {
             let database = self.devices[device].database();
             database.map_or([7; 32], |database| *database.transport_secret())
