@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ayni_doc::Value;
+use ayni_log::entry::Entry;
 use ayni_log::header::{Anchor, BodyV1, Declaration, Subject};
 use ayni_log::ids::{Hash, LogKind, LogName, StoreId};
 use ayni_log::limits;
 use ayni_log::membership::{ControlBody, Fence, IncarnationBody, JoinRequest, admit, control_entries, removal, rotate};
-use ayni_log::segment::{Segment, encode_segment};
+use ayni_log::segment::{Segment, WireEntry, encode_segment};
 use ayni_log::sign::DeviceSecret;
 use ayni_log::tip::Tip;
 use ayni_log::write::{Draft, write_commit};
@@ -454,6 +455,28 @@ fn a_segment_that_is_forged_or_cut_is_refused_and_changes_nothing() {
     let other = Hash([7; 32]);
     assert!(!offer(&genuine.bytes, genuine.previous, other), "announced with another end");
     assert_eq!(two.status().unwrap(), before);
+}
+
+#[test]
+fn headers_that_come_without_their_content_are_refused_and_the_content_can_come_from_another() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let id = create(&one, number(1));
+    let mut pieces = Pieces::default();
+    pieces.gather(&one);
+    let data = |piece: &&Piece| Segment::decode(&piece.bytes, one.id()).unwrap().log.kind == LogKind::Data;
+    let genuine = pieces.branches.values().flatten().find(data).unwrap().clone();
+    let mut segment = Segment::decode(&genuine.bytes, one.id()).unwrap();
+    for entry in &mut segment.entries {
+        let header = Entry::read_header(&entry.header, entry.payload.as_deref()).unwrap();
+        *entry = WireEntry { header: header.encode(), payload: None };
+    }
+    let inner = &two.database.inner;
+    let incoming = Incoming { segment, previous: genuine.previous, last: genuine.last };
+    let taken = two.core.write(inner, |tx, state| ingest(tx, state, &inner.author(), [Ok(incoming)]));
+    assert_eq!(taken.unwrap().answers, [Err(Refusal::Invalid)]);
+    meet(&a.database, &b.database);
+    assert_eq!(read(&two, id).fields(), read(&one, id).fields());
 }
 
 #[test]
