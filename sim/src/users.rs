@@ -312,7 +312,14 @@ impl World {
     pub(crate) fn delete(&mut self, device: usize, dice: &mut Dice) -> Result<(), Broken> {
         let Some((document, seen)) = self.some_document(device, dice)? else { return Ok(()) };
         self.note(format_args!("{} deletes {}", self.name(device), document.id()));
-        self.write(device, vec![(Draft::Delete(document), seen, Effect::Delete)])?;
+        let mut drafts = vec![(Draft::Delete(document), seen, Effect::Delete)];
+        if dice.percent(60) {
+            // A deletion signs nothing. A document that is made in the same commit tells whether it is there.
+            let fields = self.sets(device, dice);
+            let map = map_of(&fields, self.model.next() + 1);
+            drafts.push((Draft::Create(map), Edits::new(), Effect::Fields(fields)));
+        }
+        self.write(device, drafts)?;
         Ok(())
     }
 
