@@ -103,7 +103,9 @@ pub const EXPECTED: &[&str] = &[
     "a forked device notices",
     "wire cut at a byte",
     "conversation ended with a reason",
+    "level: both sides say so",
     "tampering noticed",
+    "tampering did no harm",
     "bad channel: a bit turned over",
     "bad channel: bytes lost",
     "bad channel: bytes twice",
@@ -179,7 +181,8 @@ impl World {
         self.act(step.action, &mut dice)?;
         (0..self.devices.len()).for_each(|device| self.notice_power_cut(device));
         let moments = [0, 3, 10, 40][dice.below(4)];
-        self.moments(moments, &mut dice)
+        self.moments(moments, &mut dice)?;
+        self.check_level_claims()
     }
 
     fn act(&mut self, action: Action, dice: &mut Dice) -> Result<(), Broken> {

@@ -49,9 +49,7 @@ impl World {
             self.let_forger_in(dice)?;
         }
         let Some(forger) = dice.pick(&self.forgers).cloned() else { return Ok(()) };
-        let honest = |device: &Device| {
-            device.is_on() && device.nature == Nature::Honest && device.project().is_some()
-        };
+        let honest = |device: &Device| device.is_on() && device.nature == Nature::Honest && device.project().is_some();
         let Some(device) = self.some_device(dice, honest) else { return Ok(()) };
         let deed = self.some_deed(device, &forger, dice)?;
         self.connect_forger(device, forger, deed, dice);
@@ -106,8 +104,7 @@ impl World {
         let fields = [("a".to_owned(), Write::Set), (signature(author), Write::Set)];
         let effect = Effect::Fields(fields.into());
         let commit = self.model.begin_commit();
-        let number =
-            self.model.begin(Edit { document, author, time, effect, seen: Edits::new(), standing, commit });
+        let number = self.model.begin(Edit { document, author, time, effect, seen: Edits::new(), standing, commit });
         self.note(format_args!("edit {number} is forged: {standing:?}"));
         Ok(Some(Deed::Edit { document, number, time }))
     }

@@ -90,9 +90,8 @@ impl Knowledge {
             return Some(run.after.clone());
         }
         // It forks off within a run.
-        let within = |run: &&Run| {
-            run.segment.log == segment.log && run.entries.iter().any(|entry| entry.hash == previous)
-        };
+        let within =
+            |run: &&Run| run.segment.log == segment.log && run.entries.iter().any(|entry| entry.hash == previous);
         let run = self.runs.iter().find(within)?;
         let count = run.entries.iter().position(|entry| entry.hash == previous)? + 1;
         let entries = run.entries[..count].iter();

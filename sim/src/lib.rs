@@ -7,6 +7,7 @@
 pub mod action;
 mod broken;
 pub mod census;
+mod claims;
 mod device;
 mod dice;
 mod disk;
@@ -18,6 +19,7 @@ mod knowledge;
 mod machines;
 mod model;
 mod network;
+mod overheard;
 mod panics;
 mod run;
 mod settle;

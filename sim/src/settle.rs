@@ -78,6 +78,7 @@ impl World {
                 }
             }
             self.until_quiet(QUIET, dice)?;
+            self.check_level_claims()?;
             let level = self.is_level()?;
             while !self.wires.is_empty() {
                 self.cut(0);

@@ -332,6 +332,11 @@ impl World {
                 let fields = self.sets(device, dice);
                 drafts.push((Draft::Create(map_of(&fields, number)), Edits::new(), Effect::Fields(fields)));
             } else if let Some((document, seen)) = self.some_document(device, dice)? {
+                if dice.percent(20) {
+                    drafts.push((Draft::Delete(document), seen, Effect::Delete));
+                    number += 1;
+                    continue;
+                }
                 drafts.push(self.draft_edit(device, document, seen, number, dice));
             } else {
                 continue;

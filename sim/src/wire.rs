@@ -8,6 +8,7 @@ use ayni::Link;
 
 use crate::dice::Dice;
 use crate::forger::Conversation;
+use crate::overheard::Overheard;
 use crate::tamper::Tamper;
 
 /// Bytes on their way in one direction beyond which nothing more is taken from the sender.
@@ -120,12 +121,17 @@ pub(crate) struct Wire {
     pub(crate) delay: (u64, u64),
     /// After so many more bytes, both ways together, it is cut.
     pub(crate) cut_after: Option<usize>,
+    /// What both ends call it.
+    pub(crate) address: String,
+    /// What somebody heard at an end whom nobody let in.
+    pub(crate) overheard: Overheard,
 }
 
 impl Wire {
     /// Between two ends.
     pub(crate) fn new(ends: [End; 2], delay: (u64, u64), tamper: [Tamper; 2]) -> Self {
-        Self { ends, ways: tamper.map(Way::new), delay, cut_after: None }
+        let (address, overheard) = (String::new(), Overheard::default());
+        Self { ends, ways: tamper.map(Way::new), delay, cut_after: None, address, overheard }
     }
 
     /// Whether the end on a side may send, and there is room for it.
@@ -155,6 +161,16 @@ impl Wire {
         let quiet = |side: usize| !self.ends[side].is_woken() && self.ways[side].flying.is_empty();
         self.ends.iter().all(|end| end.is_over() || end.is_nobody())
             || (0..2).any(|side| self.ends[side].is_over() && quiet(side))
+    }
+
+    /// Whether nothing is on its way, and nobody has anything to say.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.flying() == 0 && self.ends.iter().all(|end| end.link.is_some() && !end.is_woken())
+    }
+
+    /// Whether somebody is at an end who is no device of ours.
+    pub(crate) fn is_nobody(&self, side: usize) -> bool {
+        self.ends[side].is_nobody()
     }
 
     /// Whether it leads to a device.

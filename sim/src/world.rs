@@ -17,6 +17,7 @@ use crate::environment::Time;
 use crate::forger::Forger;
 use crate::forging::Roles;
 use crate::model::{Known, Model};
+use crate::overheard::Tags;
 use crate::panics;
 use crate::tamper::Tamper;
 use crate::wire::{End, Wire};
@@ -64,9 +65,13 @@ pub(crate) struct World {
     pub(crate) forgers: Vec<Rc<RefCell<Forger>>>,
     /// The roles that coordinators gave.
     pub(crate) roles: Roles,
+    /// Tags that strangers heard.
+    tags: Tags,
     trace: String,
     connections: u64,
     ticked: u64,
+    /// Since when nothing has happened.
+    pub(crate) quiet_since: u64,
 }
 
 /// What can happen next.
@@ -91,9 +96,11 @@ impl World {
             loose: Vec::new(),
             forgers: Vec::new(),
             roles: Roles::default(),
+            tags: Tags::new(),
             trace: String::new(),
             connections: 0,
             ticked: 0,
+            quiet_since: 0,
         }
     }
 
@@ -181,6 +188,9 @@ impl World {
             }
             Event::Deliver(wire, side) => self.deliver(wire, side, dice)?,
         }
+        if happened {
+            self.quiet_since = self.time.now();
+        }
         if self.time.now() - self.ticked >= TICK {
             self.tick()?;
         }
@@ -239,6 +249,10 @@ impl World {
             *left -= bytes.len();
         }
         let to = self.wires[wire].ends[1 - side].device;
+        if self.wires[wire].is_nobody(1 - side) || self.devices[to].nature == Nature::Stranger {
+            let secrets = self.secrets();
+            self.wires[wire].overheard.hear(&bytes, &secrets, &mut self.tags)?;
+        }
         let arrived = blake3::hash(&bytes).to_hex();
         self.note(format_args!("wire {wire}.{side} {} bytes {}", bytes.len(), &arrived[..8]));
         if let Some(link) = self.wires[wire].ends[1 - side].link.clone() {
@@ -288,15 +302,21 @@ impl World {
             let faults: Vec<String> = faults.collect();
             if !faults.is_empty() {
                 self.census.count("conversation ended with a reason");
-                if self.wires[wire].ways.iter().any(|way| way.tamper.did_something()) {
-                    self.census.count("tampering noticed");
-                }
             }
+            self.look_at_tampering(wire, &faults);
             self.note(format_args!("wire {wire} is over {faults:?}"));
             self.look_at_forger(wire, &faults)?;
             self.cut(wire);
         }
         Ok(())
+    }
+
+    /// What no stranger may hear: names and ids of the project and what is in it.
+    fn secrets(&self) -> Vec<Vec<u8>> {
+        let project = self.forgers.first().map(|forger| forger.borrow().project().0.to_vec());
+        let names = ["Mapa", crate::users::PLACES, crate::users::NOTES].map(|name| name.as_bytes().to_vec());
+        let documents = self.model.documents().into_iter().chain(self.loose.iter().copied()).map(|id| id.0.to_vec());
+        names.into_iter().chain(project).chain(documents).collect()
     }
 
     /// Cuts a wire.
@@ -362,7 +382,9 @@ impl World {
         match <[End; 2]>::try_from(ends) {
             Ok(ends) => {
                 self.note(format_args!("wire {} from {} to {}", self.wires.len(), self.name(one), self.name(other)));
-                self.wires.push(Wire::new(ends, delay, tamper));
+                let mut wire = Wire::new(ends, delay, tamper);
+                wire.address = format!("wire {}", self.connections);
+                self.wires.push(wire);
             }
             Err(ends) => ends.into_iter().filter_map(|end| end.link).for_each(|link| link.closed()),
         }

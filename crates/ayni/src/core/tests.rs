@@ -183,6 +183,25 @@ fn what_a_removed_device_wrote_past_its_fence_has_no_effect_in_whatever_order_it
 }
 
 #[test]
+fn what_was_judged_before_all_that_its_author_had_seen_came_shows_once_it_counts() {
+    let [a, b, c, d] = team();
+    let [one, two, three, four] = [&a, &b, &c, &d].map(Device::project);
+    let mut pieces = Pieces::default();
+    pieces.gather(&one);
+    let new = |value| move |tx: &mut crate::Transaction<'_, '_>| tx.put("places", "one", number(value)).map(drop);
+    // What the member wrote has seen the second name, and that has seen the first.
+    one.rename_device("first").unwrap();
+    meet(&a.database, &c.database);
+    three.rename_device("second").unwrap();
+    meet(&c.database, &b.database);
+    two.write(new(1)).unwrap();
+    pieces.gather(&two);
+    for seed in 0..40 {
+        assert_eq!(pieces.digest_in_some_order(&four, seed), two.digest().unwrap(), "in the order of seed {seed}");
+    }
+}
+
+#[test]
 fn a_fence_on_one_side_of_a_fork_acts_alike_whichever_side_came_first() {
     let [a, b, c, d] = team();
     let [one, three, four] = [&a, &c, &d].map(Device::project);
