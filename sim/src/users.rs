@@ -19,7 +19,8 @@ pub(crate) const NOTES: &str = "notes";
 
 const FIELDS: [&str; 5] = ["a", "b", "c", "m.x", "m.y"];
 const COUNTER: &str = "count";
-const KEYS: usize = 5;
+/// Keys of keyed documents: from 0.
+pub(crate) const KEYS: usize = 5;
 
 /// An edit that is about to be written.
 enum Draft {
@@ -311,7 +312,14 @@ impl World {
     pub(crate) fn delete(&mut self, device: usize, dice: &mut Dice) -> Result<(), Broken> {
         let Some((document, seen)) = self.some_document(device, dice)? else { return Ok(()) };
         self.note(format_args!("{} deletes {}", self.name(device), document.id()));
-        self.write(device, vec![(Draft::Delete(document), seen, Effect::Delete)])?;
+        let mut drafts = vec![(Draft::Delete(document), seen, Effect::Delete)];
+        if dice.percent(60) {
+            // A deletion signs nothing. A document that is made in the same commit tells whether it is there.
+            let fields = self.sets(device, dice);
+            let map = map_of(&fields, self.model.next() + 1);
+            drafts.push((Draft::Create(map), Edits::new(), Effect::Fields(fields)));
+        }
+        self.write(device, drafts)?;
         Ok(())
     }
 
@@ -324,6 +332,11 @@ impl World {
                 let fields = self.sets(device, dice);
                 drafts.push((Draft::Create(map_of(&fields, number)), Edits::new(), Effect::Fields(fields)));
             } else if let Some((document, seen)) = self.some_document(device, dice)? {
+                if dice.percent(20) {
+                    drafts.push((Draft::Delete(document), seen, Effect::Delete));
+                    number += 1;
+                    continue;
+                }
                 drafts.push(self.draft_edit(device, document, seen, number, dice));
             } else {
                 continue;

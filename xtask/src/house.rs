@@ -21,7 +21,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("ayni-web", &["ayni"]),
     ("ayni-cli", &["ayni", "ayni-net", "ayni-node"]),
     ("ayni-bench", &["ayni", "ayni-net"]),
-    ("ayni-sim", &["ayni"]),
+    ("ayni-sim", &["ayni", "ayni-log", "ayni-sync"]),
     ("xtask", &[]),
 ];
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ayni_doc::Value;
+use ayni_log::entry::Entry;
 use ayni_log::header::{Anchor, BodyV1, Declaration, Subject};
 use ayni_log::ids::{Hash, LogKind, LogName, StoreId};
 use ayni_log::limits;
 use ayni_log::membership::{ControlBody, Fence, IncarnationBody, JoinRequest, admit, control_entries, removal, rotate};
-use ayni_log::segment::{Segment, encode_segment};
+use ayni_log::segment::{Segment, WireEntry, encode_segment};
 use ayni_log::sign::DeviceSecret;
 use ayni_log::tip::Tip;
 use ayni_log::write::{Draft, write_commit};
@@ -178,6 +179,25 @@ fn what_a_removed_device_wrote_past_its_fence_has_no_effect_in_whatever_order_it
     let expected = one.digest().unwrap();
     for seed in 0..40 {
         assert_eq!(pieces.digest_in_some_order(&four, seed), expected, "in the order of seed {seed}");
+    }
+}
+
+#[test]
+fn what_was_judged_before_all_that_its_author_had_seen_came_shows_once_it_counts() {
+    let [a, b, c, d] = team();
+    let [one, two, three, four] = [&a, &b, &c, &d].map(Device::project);
+    let mut pieces = Pieces::default();
+    pieces.gather(&one);
+    let new = |value| move |tx: &mut crate::Transaction<'_, '_>| tx.put("places", "one", number(value)).map(drop);
+    // What the member wrote has seen the second name, and that has seen the first.
+    one.rename_device("first").unwrap();
+    meet(&a.database, &c.database);
+    three.rename_device("second").unwrap();
+    meet(&c.database, &b.database);
+    two.write(new(1)).unwrap();
+    pieces.gather(&two);
+    for seed in 0..40 {
+        assert_eq!(pieces.digest_in_some_order(&four, seed), two.digest().unwrap(), "in the order of seed {seed}");
     }
 }
 
@@ -454,6 +474,28 @@ fn a_segment_that_is_forged_or_cut_is_refused_and_changes_nothing() {
     let other = Hash([7; 32]);
     assert!(!offer(&genuine.bytes, genuine.previous, other), "announced with another end");
     assert_eq!(two.status().unwrap(), before);
+}
+
+#[test]
+fn headers_that_come_without_their_content_are_refused_and_the_content_can_come_from_another() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let id = create(&one, number(1));
+    let mut pieces = Pieces::default();
+    pieces.gather(&one);
+    let data = |piece: &&Piece| Segment::decode(&piece.bytes, one.id()).unwrap().log.kind == LogKind::Data;
+    let genuine = pieces.branches.values().flatten().find(data).unwrap().clone();
+    let mut segment = Segment::decode(&genuine.bytes, one.id()).unwrap();
+    for entry in &mut segment.entries {
+        let header = Entry::read_header(&entry.header, entry.payload.as_deref()).unwrap();
+        *entry = WireEntry { header: header.encode(), payload: None };
+    }
+    let inner = &two.database.inner;
+    let incoming = Incoming { segment, previous: genuine.previous, last: genuine.last };
+    let taken = two.core.write(inner, |tx, state| ingest(tx, state, &inner.author(), [Ok(incoming)]));
+    assert_eq!(taken.unwrap().answers, [Err(Refusal::Invalid)]);
+    meet(&a.database, &b.database);
+    assert_eq!(read(&two, id).fields(), read(&one, id).fields());
 }
 
 #[test]
