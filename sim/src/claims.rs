@@ -1,14 +1,67 @@
-//! What conversations say of themselves: that two devices are level, and why they ended.
+//! What devices say: in a status of what others have, in a conversation that both are level, and why it ended.
 
-use ayni::Project;
+use ayni::{DocumentId, Project};
 
 use crate::broken::{Broken, Promise};
-use crate::world::World;
+use crate::forgery::FORGED_TIME;
+use crate::model::Edits;
+use crate::world::{Claim, World};
 
 /// How long nothing must have happened, so that nothing is held back any more: milliseconds.
 const QUIET: u64 = 1_000;
 
 impl World {
+    /// Reads the status. What it says that others have, they must have.
+    pub(crate) fn status(&mut self, device: usize) -> Result<(), Broken> {
+        self.survey(device)?;
+        let Some(status) = self.ask(device, Project::status)? else { return Ok(()) };
+        self.note(format_args!("{}: {} entries, {} waiting", self.name(device), status.entries, status.waiting));
+        for one in &status.devices {
+            if one.receipt.is_some_and(|receipt| receipt.time == FORGED_TIME) {
+                let what = format!("{} has a receipt of {} from a forger", self.name(device), one.name);
+                return Broken::that(Promise::Status, what);
+            }
+            let bearers = 0..self.devices.len();
+            let bearers: Vec<usize> = bearers.filter(|other| self.devices[*other].id() == Some(one.device)).collect();
+            // Of copies of one folder any may be meant.
+            let ([of], Some(receipt)) = (bearers.as_slice(), one.receipt) else { continue };
+            if !self.is_honest(*of) || !self.is_honest(device) {
+                continue;
+            }
+            self.census.count(if receipt.has_everything() { "status: has everything" } else { "status: is behind" });
+            self.note(format_args!("  {} lacks {}", self.name(*of), receipt.entries_behind));
+            let held = self.devices[device].known.clone();
+            let claim = Claim { by: device, of: *of, held, behind: receipt.entries_behind };
+            match self.devices[*of].is_on() {
+                true => self.check_claim(&claim)?,
+                false => self.claims.push(claim),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a device that is on holds as much as a status said.
+    pub(crate) fn check_claim(&mut self, claim: &Claim) -> Result<(), Broken> {
+        self.survey(claim.of)?;
+        if !self.devices[claim.of].is_on() {
+            return Ok(());
+        }
+        // What waits for something is held, and not shown.
+        let waiting = self.ask(claim.of, Project::status)?.map_or(0, |status| status.waiting);
+        let ever = &self.devices[claim.of].ever;
+        let lacks = |(id, edits): (&DocumentId, &Edits)| match ever.get(id) {
+            Some(has) => edits.difference(has).count(),
+            None => edits.len(),
+        };
+        let lacking = claim.held.iter().map(lacks).sum::<usize>() as u64;
+        if lacking > claim.behind + waiting {
+            let (by, of) = (self.name(claim.by), self.name(claim.of));
+            let what = format!("{by} was told that {of} lacks {} entries; it lacks {lacking}", claim.behind);
+            return Broken::that(Promise::Status, what);
+        }
+        Ok(())
+    }
+
     /// Where both sides of a conversation say that they are level, and nothing is on its way, both hold the same.
     pub(crate) fn check_level_claims(&mut self) -> Result<(), Broken> {
         if self.time.now() - self.quiet_since < QUIET {

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use ayni::{DeviceId, ProjectId, Ticket};
+use ayni::{DeviceId, Ticket};
 use ayni_log::entry::seed_of;
 use ayni_log::ids::{Hash, LogKind, LogName, StoreId};
 use ayni_log::membership::{JoinRequest, Role};
@@ -103,11 +103,6 @@ impl Forger {
     /// The device that it was let in as.
     pub(crate) fn id(&self) -> DeviceId {
         self.secret.id()
-    }
-
-    /// The project that it is in.
-    pub(crate) fn project(&self) -> ProjectId {
-        self.ticket.project
     }
 
     /// The log of a device that goes by its own incarnation.

@@ -23,6 +23,9 @@ use crate::knowledge::{Knowledge, Run};
 use crate::model::signature;
 use crate::users::PLACES;
 
+/// When receipts of forgers were signed, as they say: no clock of ours goes so far.
+pub(crate) const FORGED_TIME: i64 = i64::MAX;
+
 /// Something that a forger does in one conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deed {
@@ -155,7 +158,7 @@ impl Deed {
                 }
             }
             Self::StrangersLog => Some(strangers_log(forger)),
-            Self::OthersReceipt => others_receipt(forger, known),
+            Self::OthersReceipt => others_receipt(forger, known, dice),
             Self::Edit { document, number, time } => edit(forger, known, document, number, time).map(|()| Vec::new()),
             Self::Intrude => None,
         };
@@ -415,8 +418,8 @@ fn strangers_log(forger: &Forger) -> Vec<Planned> {
 }
 
 /// That another device holds everything, as the forger says in its name.
-fn others_receipt(forger: &Forger, known: &Knowledge) -> Option<Vec<Planned>> {
-    let of = known.runs.iter().map(|run| run.segment.log).find(|log| log.device != forger.id())?;
+fn others_receipt(forger: &Forger, known: &Knowledge, dice: &mut Dice) -> Option<Vec<Planned>> {
+    let of = dice.pick(&others(forger, known, LogKind::Control)).copied()?.segment.log;
     let head = |run: &Run| Head { log: run.segment.log.id(), length: run.after.length(), hash: run.after.hash() };
     let mut heads: Vec<Head> = known.runs.iter().map(head).collect();
     heads.sort_unstable();
@@ -425,7 +428,7 @@ fn others_receipt(forger: &Forger, known: &Knowledge) -> Option<Vec<Planned>> {
         project: of.project,
         key: ReceiptKey { device: of.device, store: of.incarnation },
         counter: 1 << 40,
-        time: i64::MAX,
+        time: FORGED_TIME,
         retention: Retention::Everything,
         heads,
         lacked: Vec::new(),

@@ -22,6 +22,7 @@ mod network;
 mod overheard;
 mod panics;
 mod run;
+mod scribble;
 mod settle;
 pub mod story;
 mod tamper;

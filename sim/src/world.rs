@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ayni::{ChannelInfo, DocumentId};
+use ayni::{ChannelInfo, DocumentId, ProjectId};
 
 use crate::broken::{Broken, Promise};
 use crate::census::Census;
@@ -51,6 +51,8 @@ pub(crate) struct Claim {
 /// See the module.
 pub(crate) struct World {
     pub(crate) seed: u64,
+    /// The project, once it is founded.
+    pub(crate) project: Option<ProjectId>,
     pub(crate) home: PathBuf,
     pub(crate) time: Arc<Time>,
     pub(crate) devices: Vec<Device>,
@@ -85,6 +87,7 @@ impl World {
     pub(crate) fn new(seed: u64, home: PathBuf) -> Self {
         Self {
             seed,
+            project: None,
             home,
             time: Arc::default(),
             devices: Vec::new(),
@@ -313,7 +316,7 @@ impl World {
 
     /// What no stranger may hear: names and ids of the project and what is in it.
     fn secrets(&self) -> Vec<Vec<u8>> {
-        let project = self.forgers.first().map(|forger| forger.borrow().project().0.to_vec());
+        let project = self.project.map(|project| project.0.to_vec());
         let names = ["Mapa", crate::users::PLACES, crate::users::NOTES].map(|name| name.as_bytes().to_vec());
         let documents = self.model.documents().into_iter().chain(self.loose.iter().copied()).map(|id| id.0.to_vec());
         names.into_iter().chain(project).chain(documents).collect()
