@@ -40,14 +40,22 @@ impl World {
         Ok(())
     }
 
+    /// Notes how much a device holds that it cannot show, for it waits for something.
+    pub(crate) fn note_waiting(&mut self, device: usize) -> Result<(), Broken> {
+        let waiting = self.ask(device, Project::status)?.map_or(0, |status| status.waiting);
+        let device = &mut self.devices[device];
+        device.waited = device.waited.max(waiting);
+        Ok(())
+    }
+
     /// Whether a device that is on holds as much as a status said.
     pub(crate) fn check_claim(&mut self, claim: &Claim) -> Result<(), Broken> {
         self.survey(claim.of)?;
         if !self.devices[claim.of].is_on() {
             return Ok(());
         }
-        // What waits for something is held, and not shown.
-        let waiting = self.ask(claim.of, Project::status)?.map_or(0, |status| status.waiting);
+        self.note_waiting(claim.of)?;
+        let waiting = self.devices[claim.of].waited;
         let ever = &self.devices[claim.of].ever;
         let lacks = |(id, edits): (&DocumentId, &Edits)| match ever.get(id) {
             Some(has) => edits.difference(has).count(),

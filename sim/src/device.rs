@@ -45,6 +45,8 @@ pub(crate) struct Device {
     pub(crate) known: Known,
     /// The same, with what was in folders that were replaced.
     pub(crate) ever: Known,
+    /// The most entries that it ever held and could not show, for they waited for something.
+    pub(crate) waited: u64,
     /// The copies of its folder.
     pub(crate) backups: Vec<Backup>,
     id: Option<DeviceId>,
@@ -72,6 +74,7 @@ impl Device {
             windows: Vec::new(),
             known: Known::new(),
             ever: Known::new(),
+            waited: 0,
             backups: Vec::new(),
             id: None,
             database: None,

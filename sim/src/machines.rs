@@ -223,6 +223,7 @@ impl World {
         }
         // What it had is what others were told of it.
         self.survey(device)?;
+        self.note_waiting(device)?;
         if !self.devices[device].is_on() {
             return Ok(());
         }

@@ -290,6 +290,36 @@ fn of_a_log_that_forks_again_and_again_what_others_refer_to_is_taken_by_everyone
     assert_eq!(one.collection("places").len().unwrap(), 2);
 }
 
+#[test]
+fn a_device_whose_own_log_ends_in_what_waits_goes_on_in_a_new_incarnation() {
+    let [a, b, c] = team();
+    meet(&a.database, &c.database);
+    let first = Image::of(a);
+    c.project().rename_device("seen by the copy").unwrap();
+    meet(&first.device.database, &c.database);
+    let id = create(&first.device.project(), number(1));
+    let mut pieces = Pieces::default();
+    pieces.gather(&first.device.project());
+    let second = first.restore().device;
+    // Its own entry comes back, and not what that refers to.
+    let (project, device) = (second.project().id(), second.database.device());
+    let own = LogName { project, device, kind: LogKind::Data, incarnation: second.database.incarnation() };
+    pieces.branches.retain(|(log, _), _| *log == own.id());
+    assert_eq!(offer(&pieces, &second.project()), [Ok(())]);
+    assert_eq!(second.project().status().unwrap().waiting, 1);
+    let refused = second.project().write(|tx| tx.create("places", number(2)).map(drop));
+    assert!(matches!(refused, Err(Error::Forked)), "{refused:?}");
+    let third = second.restart();
+    create(&third.project(), number(3));
+    for other in [&c, &b] {
+        meet(&third.database, &other.database);
+    }
+    meet(&third.database, &c.database);
+    assert_eq!(get(&third.project(), id, "number"), Some(Value::Int(1)));
+    assert_eq!(third.project().collection("places").len().unwrap(), 2);
+    assert!(same(&[&third.project(), &b.project(), &c.project()]));
+}
+
 /// Writes the same beginning of one commit with several endings, the first of them without its own end yet.
 fn fork_within_a_commit(device: &Device) -> [Vec<Piece>; 3] {
     let project = device.project();
