@@ -2,9 +2,9 @@
 //! clear reason or goes on, and nothing else is lost.
 
 use ayni_log::ids::{Hash, LogKind};
-use ayni_sync::message::{Hello, Kind, LogRef, Message, RefusedCode, Summary};
+use ayni_sync::message::{FrontierEntry, Hello, Kind, LogRef, Message, RefusedCode, Summary};
 use ayni_sync::tag::{Side, project_tag, prove_transport};
-use ayni_sync::{Action, CloseCode, Ended, Offer, Reason, Refusal, Replica, Session, limits};
+use ayni_sync::{Action, BranchId, BranchTip, CloseCode, Ended, Offer, Reason, Refusal, Replica, Session, limits};
 use proptest::prelude::*;
 
 use crate::toy::{Toy, project_id};
@@ -71,11 +71,16 @@ impl Attack {
     /// Writes entries on the peer and gives their segments as messages.
     fn segments(&mut self, count: usize) -> Vec<Message> {
         let branch = self.peer.write_data(project_id(1), count, "new");
+        self.frames(LogKind::Data, branch)
+    }
+
+    /// The segments of a log of the peer's as messages.
+    fn frames(&self, kind: LogKind, branch: BranchId) -> Vec<Message> {
         let project = project_id(1);
         let mut all = Vec::new();
-        let (mut from, mut previous) = (0, Hash(self.peer.log(project, LogKind::Data).id().0));
+        let log = LogRef::from(&self.peer.log(project, kind));
+        let (mut from, mut previous) = (0, Hash(self.peer.log(project, kind).id().0));
         while let Some(segment) = self.peer.segment(&project, branch, from).filter(|segment| segment.length > from) {
-            let log = LogRef::from(&self.peer.log(project, LogKind::Data));
             let count = segment.length - from;
             let frame = ayni_sync::message::SegmentFrame {
                 log,
@@ -373,21 +378,45 @@ fn data_segments(attack: &mut Attack) -> Vec<u64> {
 }
 
 #[test]
-fn what_was_refused_for_want_of_an_admission_is_sent_again_after_more_control_entries() {
-    let mut attack = Attack::open();
-    attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() });
-    let sent = data_segments(&mut attack);
-    assert_eq!(sent, [0, 4, 8, 12, 16]);
-    for segment in 0..5 {
-        attack.say(&Message::Refused { segment, code: RefusedCode::AuthorUnknown });
+fn what_was_refused_for_want_of_an_admission_is_sent_again_once_the_other_gained_control_entries() {
+    let admission = || [b"an admission".to_vec()];
+    let from_here = |attack: &mut Attack| {
+        let branch = attack.honest.write(project_id(1), LogKind::Control, admission());
+        attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+        attack.drain();
+        attack.say(&Message::Stored { first: 5, count: 1 });
+    };
+    let which_is_here = |attack: &mut Attack| {
+        let tip = attack.honest.frontier(&project_id(1), LogKind::Control).remove(0);
+        let BranchTip { log, length, hash, bytes, .. } = tip;
+        let entry = FrontierEntry { device: log.device, incarnation: log.incarnation, length, hash, bytes };
+        attack.say(&Message::News { project: 0, kind: LogKind::Control, entries: vec![entry] });
+    };
+    let which_it_brings = |attack: &mut Attack| {
+        let branch = attack.peer.write(project_id(1), LogKind::Control, admission());
+        attack.frames(LogKind::Control, branch).iter().for_each(|frame| attack.say(frame));
+        for action in std::mem::take(&mut attack.actions) {
+            if let Action::Store { project, segment } = action {
+                attack.honest.store(project, &segment).unwrap();
+                attack.session.stored(&attack.honest, segment.token);
+            }
+        }
+        attack.drain();
+    };
+    let gains: [&dyn Fn(&mut Attack); 3] = [&from_here, &which_is_here, &which_it_brings];
+    for gain in gains {
+        let mut attack = Attack::open();
+        attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() });
+        let sent = data_segments(&mut attack);
+        assert_eq!(sent, [0, 4, 8, 12, 16]);
+        for segment in 0..5 {
+            attack.say(&Message::Refused { segment, code: RefusedCode::AuthorUnknown });
+        }
+        assert_eq!(data_segments(&mut attack), [], "not before something has changed");
+        gain(&mut attack);
+        assert_eq!(data_segments(&mut attack), sent);
+        attack.assert_open();
     }
-    assert_eq!(data_segments(&mut attack), [], "not before something has changed");
-    let branch = attack.honest.write(project_id(1), LogKind::Control, [b"an admission".to_vec()]);
-    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
-    attack.drain();
-    attack.say(&Message::Stored { first: 5, count: 1 });
-    assert_eq!(data_segments(&mut attack), sent);
-    attack.assert_open();
 }
 
 #[test]
