@@ -21,6 +21,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("ayni-web", &["ayni"]),
     ("ayni-cli", &["ayni", "ayni-net", "ayni-node"]),
     ("ayni-bench", &["ayni", "ayni-net"]),
+    ("ayni-load", &["ayni-log", "ayni-sync", "ayni", "ayni-net", "ayni-bench"]),
     ("ayni-sim", &["ayni", "ayni-log", "ayni-sync"]),
     ("xtask", &[]),
 ];

@@ -1,7 +1,7 @@
 //! The project's own chores, run as `cargo xtask …`.
 //!
 //! `test` proves everything that is proved by machine, in the order in which failures are cheapest to find; `bench`
-//! measures; `sim` simulates. CI runs the same `test` (`.ci/run`), so that what is green here is green there.
+//! measures; `sim` simulates; `load` loads. CI runs the same `test` (`.ci/run`), so that what is green here is green there.
 
 mod crash;
 mod fuzz;
@@ -24,6 +24,8 @@ Usage:
   cargo xtask fuzz [--seconds N] [TARGET]...
   cargo xtask mutants [--list] [--no-baseline] [NAME]...
   cargo xtask bench [--quick] [--only WORK]... [--json FILE]
+  cargo xtask load [--only PART]... [--devices N] [--records N] [--minutes M] [--strangers N] [--seed N]
+                   [--dir FOLDER]
   cargo xtask sim [--seed N] [--seeds K] [--minutes M] [--actions A] [--shorten S] [--trace]
 
 test    Everything that proves the project: formatting, lints, documentation, the house rules, all tests.
@@ -41,6 +43,14 @@ crash   The real program, killed at random moments. 30 times in the tests.
 fuzz    What comes from outside, made up at random and led by coverage. Needs a C++ compiler.
           TARGET        these alone, of fuzz/targets
           --seconds N   how long each (60)
+load    Many real devices on this machine, a member that floods, strangers by the thousand. Linux; an hour as it stands.
+          --only PART   this part alone (may be repeated): mesh, flood or strangers
+          --devices N   devices in the mesh (50)
+          --records N   records that all of them hold (500000)
+          --minutes M   how long devices come, go, write and are killed (20)
+          --strangers N how many of them come (5000)
+          --seed N      what is left to chance (1)
+          --dir FOLDER  an empty folder for the devices; kept when something fails (one below target)
 mutants Whether the tests catch the planted defects of mutants/: each is applied to a copy and tested until a test fails.
           NAME          these alone
           --list        what there is, and what promise each breaks
@@ -75,6 +85,7 @@ fn chore(arguments: &[String]) -> Result<()> {
         "bench" => bench(rest),
         "crash" => crash::crash(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "load" => load(rest),
         "mutants" => mutants::mutants(rest),
         "sim" => sim(rest),
         "help" | "--help" | "-h" => {
@@ -108,6 +119,15 @@ fn test(arguments: &[String]) -> Result<()> {
 /// Hands over to the crate `ayni-bench`, built as people would run it.
 fn bench(arguments: &[String]) -> Result<()> {
     let mut command = run::cargo(&["run", "--release", "--quiet", "--package", "ayni-bench", "--"]);
+    for argument in arguments {
+        command = command.arg(argument);
+    }
+    command.run()
+}
+
+/// Hands over to the crate `ayni-load`, built as people would run it.
+fn load(arguments: &[String]) -> Result<()> {
+    let mut command = run::cargo(&["run", "--release", "--quiet", "--package", "ayni-load", "--"]);
     for argument in arguments {
         command = command.arg(argument);
     }

@@ -59,6 +59,19 @@ impl Snapshot<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The newest receipt of one of a project's devices.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub fn receipt(&self, project: ProjectRow, device: DeviceId) -> Result<Option<StoredReceipt>, StoreError> {
+        let mut statement =
+            self.statement("SELECT received, receipt FROM receipts WHERE project = ?1 AND device = ?2")?;
+        let found = statement.query_row(params![project.0, device.0.as_slice()], |row| {
+            Ok(StoredReceipt { device, received: row.get(0)?, receipt: row.get(1)? })
+        });
+        Ok(found.optional()?)
+    }
+
     /// Addresses at which devices were met, with when (milliseconds since 1970), the latest first.
     ///
     /// # Errors

@@ -403,7 +403,10 @@ fn receipts_settings_and_addresses_are_kept() {
         Ok(project)
     });
     read(&store, |snapshot| {
-        assert_eq!(snapshot.receipts(project)?, [StoredReceipt { device, received: 2, receipt: vec![2] }]);
+        let newest = StoredReceipt { device, received: 2, receipt: vec![2] };
+        assert_eq!(snapshot.receipts(project)?, std::slice::from_ref(&newest));
+        assert_eq!(snapshot.receipt(project, device)?, Some(newest));
+        assert_eq!(snapshot.receipt(project, Author::new(2).name().device)?, None);
         assert_eq!(snapshot.setting(Some(project), "key")?.as_deref(), Some(&b"secret"[..]));
         assert_eq!(snapshot.setting(None, "key")?, None);
         let addresses = snapshot.addresses()?;

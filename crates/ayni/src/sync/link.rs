@@ -59,11 +59,27 @@ pub(crate) struct Notes {
     keeping: usize,
 }
 
+impl Notes {
+    fn wait_with_receipt(&mut self, project: ProjectId, since: u64) {
+        if !self.due.iter().any(|(due, _)| *due == project) {
+            self.due.push((project, since));
+        }
+    }
+}
+
 /// Receipts of a conversation that wait to be stored, at most: further ones are dropped, and come again at the next meeting.
 const KEEPING: usize = 1_024;
 
-/// Receipts of live changes are gathered for so long: milliseconds.
+/// Receipts of live changes are gathered for so long, in milliseconds, for each [`RECEIPT_MEMBERS`] members.
 const RECEIPT_DELAY: u64 = 400;
+
+/// See [`RECEIPT_DELAY`]. Each receipt goes to everyone; so all members together sign about twenty in a second, however many
+/// they are, and what that costs each of them does not grow with their number.
+const RECEIPT_MEMBERS: usize = 8;
+
+fn receipt_delay(members: usize) -> u64 {
+    RECEIPT_DELAY.saturating_mul(members.div_ceil(RECEIPT_MEMBERS).max(1) as u64)
+}
 
 impl Link {
     pub(crate) fn open(
@@ -106,16 +122,17 @@ impl Link {
     /// Time has passed: to be called a few times a second.
     pub fn tick(&self) {
         let now = self.core.inner.environment.monotonic();
-        let due = {
+        let (leaving, due) = {
             let mut notes = self.core.notes();
-            let leaving = notes.leaving;
-            let (due, rest): (Vec<_>, Vec<_>) =
-                notes.due.drain(..).partition(|(_, since)| leaving || now.saturating_sub(*since) >= RECEIPT_DELAY);
-            notes.due = rest;
-            due
+            (notes.leaving, std::mem::take(&mut notes.due))
         };
-        for (project, _) in due {
-            self.core.enqueue(Job::Receipt { project });
+        for (project, since) in due {
+            if leaving || now.saturating_sub(since) >= receipt_delay(self.core.members(&project)) {
+                self.core.inner.pool.receipt_is_coming(project);
+                self.core.enqueue(Job::Receipt { project });
+            } else {
+                self.core.notes().wait_with_receipt(project, since);
+            }
         }
         self.core.with(|session| session.tick(now));
     }
@@ -241,9 +258,19 @@ impl LinkCore {
             notes.receipted.push(project);
             drop(notes);
             self.enqueue(Job::Receipt { project });
-        } else if !notes.due.iter().any(|(due, _)| *due == project) {
-            notes.due.push((project, self.inner.environment.monotonic()));
+        } else {
+            notes.wait_with_receipt(project, self.inner.environment.monotonic());
         }
+    }
+
+    /// This device is about to sign a receipt: it covers what is held here now, by whichever conversation it came.
+    pub(crate) fn receipt_is_coming(&self, project: ProjectId) {
+        self.notes().due.retain(|(due, _)| *due != project);
+    }
+
+    fn members(&self, project: &ProjectId) -> usize {
+        let published = self.inner.core(project).and_then(|core| core.published(&self.inner).ok());
+        published.map_or(0, |published| published.members.len())
     }
 
     fn keep_receipt(&self, project: ProjectId, receipt: SignedReceipt) {
@@ -273,5 +300,19 @@ impl LinkCore {
 
     pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_members_there_are_they_sign_about_twenty_receipts_in_a_second() {
+        assert_eq!([0, 1, 3, 8].map(receipt_delay), [RECEIPT_DELAY; 4]);
+        for members in [9, 50, 1_000] {
+            let in_a_second = members as f64 * 1_000.0 / receipt_delay(members) as f64;
+            assert!((10.0..=20.0).contains(&in_a_second), "{members} members sign {in_a_second} receipts");
+        }
     }
 }

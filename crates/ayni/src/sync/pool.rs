@@ -30,6 +30,9 @@ use crate::sync::replica::{Held, branch_id};
 /// Bytes of segments that are stored in one transaction at the most.
 const BATCH_BYTES: usize = 6 << 20;
 
+/// Receipts that are stored in one transaction at the most.
+const BATCH_RECEIPTS: usize = 64;
+
 /// Something that a conversation wants done.
 pub(crate) enum Job {
     Store { project: ProjectId, link: u64, segment: Arrived },
@@ -231,11 +234,19 @@ impl Pool {
         self.changed();
     }
 
-    fn receipts_changed(&self, project: ProjectId, key: ReceiptKey) {
+    fn receipts_changed(&self, project: ProjectId, keys: &[ReceiptKey]) {
+        if keys.is_empty() {
+            return;
+        }
         for link in self.all() {
-            link.with(|session| session.receipts_changed(&project, &[key]));
+            link.with(|session| session.receipts_changed(&project, keys));
         }
         self.changed();
+    }
+
+    /// A receipt of this device is about to be signed: what others of its conversations wait for is covered by it.
+    pub(crate) fn receipt_is_coming(&self, project: ProjectId) {
+        self.all().iter().for_each(|link| link.receipt_is_coming(project));
     }
 
     fn get(&self, number: u64) -> Option<Arc<LinkCore>> {
@@ -295,21 +306,18 @@ fn perform(inner: &Inner, job: Job) -> Result<(), Error> {
             Ok(())
         }
         Job::Keep { project, link, receipt } => {
+            let (links, receipts): (Vec<u64>, Vec<_>) =
+                more_receipts(&mut inner.pool.queue().jobs, project, link, receipt).into_iter().unzip();
             let kept = with_core(inner, project, |core| {
-                if let Some(key) = receipts::keep(inner, core, &receipt)? {
-                    inner.pool.receipts_changed(project, key);
-                }
+                inner.pool.receipts_changed(project, &receipts::keep(inner, core, &receipts)?);
                 Ok(())
             });
-            if let Some(link) = inner.pool.get(link) {
-                link.receipt_kept();
-            }
+            links.into_iter().filter_map(|link| inner.pool.get(link)).for_each(|link| link.receipt_kept());
             kept
         }
         Job::Receipt { project } => with_core(inner, project, |core| {
-            if let Some(key) = receipts::sign_own(inner, core)? {
-                inner.pool.receipts_changed(project, key);
-            }
+            let signed = receipts::sign_own(inner, core)?;
+            inner.pool.receipts_changed(project, signed.as_slice());
             Ok(())
         }),
         Job::Admit { project, link, request } => {
@@ -343,6 +351,25 @@ fn more_of(inner: &Inner, project: ProjectId, link: u64, segment: Arrived) -> Ve
         if let Some(Job::Store { link, segment, .. }) = queue.jobs.pop_front() {
             bytes += segment.bytes.len();
             batch.push((link, segment));
+        }
+    }
+    batch
+}
+
+/// The receipts at the front of the queue that can be stored along with one. Where many devices are connected, each change
+/// that reaches them all leads to a receipt of each: one transaction for each receipt would be most of the work.
+fn more_receipts(
+    jobs: &mut VecDeque<Job>,
+    project: ProjectId,
+    link: u64,
+    receipt: SignedReceipt,
+) -> Vec<(u64, SignedReceipt)> {
+    let mut batch = vec![(link, receipt)];
+    while batch.len() < BATCH_RECEIPTS
+        && matches!(jobs.front(), Some(Job::Keep { project: next, .. }) if *next == project)
+    {
+        if let Some(Job::Keep { link, receipt, .. }) = jobs.pop_front() {
+            batch.push((link, receipt));
         }
     }
     batch
@@ -434,5 +461,35 @@ fn remember(inner: &Inner, device: DeviceId, address: &str) -> Result<(), Error>
     match known.iter().any(|(of, known, _)| *of == device && known == address) {
         true => Ok(()),
         false => inner.remember_address(device, address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ayni_log::ids::{Signature, StoreId};
+
+    use super::*;
+
+    fn keep(project: u8, link: u64) -> Job {
+        let project = ProjectId([project; 32]);
+        let key = ReceiptKey { device: DeviceId([1; 32]), store: StoreId([1; 16]) };
+        let receipt = SignedReceipt { project, key, counter: link, body: Vec::new(), signature: Signature([0; 64]) };
+        Job::Keep { project, link, receipt }
+    }
+
+    #[test]
+    fn receipts_that_wait_are_stored_together() {
+        let mut jobs: VecDeque<Job> = [keep(1, 2), keep(1, 3), keep(2, 4), keep(1, 5)].into();
+        let Job::Keep { project, link, receipt } = keep(1, 1) else { unreachable!() };
+        let together = more_receipts(&mut jobs, project, link, receipt);
+        assert_eq!(together.iter().map(|(link, _)| *link).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(jobs.len(), 2, "those of another project, and what comes after them, wait for their turn");
+    }
+
+    #[test]
+    fn a_transaction_takes_in_so_many_receipts_and_no_more() {
+        let mut jobs: VecDeque<Job> = (0..200).map(|link| keep(1, link)).collect();
+        let Some(Job::Keep { project, link, receipt }) = jobs.pop_front() else { unreachable!() };
+        assert_eq!(more_receipts(&mut jobs, project, link, receipt).len(), BATCH_RECEIPTS);
     }
 }

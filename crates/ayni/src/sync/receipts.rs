@@ -22,7 +22,7 @@ pub(crate) fn sign_own(inner: &Inner, core: &ProjectCore) -> Result<Option<Recei
         if heads.is_empty() {
             return Ok(None);
         }
-        let last = stored(tx, core.row)?.into_iter().find(|receipt| receipt.key.device == key.device);
+        let last = stored_of(tx, core.row, key.device)?;
         if last.as_ref().is_some_and(|last| last.key == key && last.heads == heads && last.lacked == lacked) {
             return Ok(None);
         }
@@ -44,33 +44,47 @@ pub(crate) fn sign_own(inner: &Inner, core: &ProjectCore) -> Result<Option<Recei
     })
 }
 
-/// Keeps a receipt of another device if it is genuine and newer than the one held. Gives whose it is then.
-pub(crate) fn keep(inner: &Inner, core: &ProjectCore, signed: &SignedReceipt) -> Result<Option<ReceiptKey>, Error> {
-    let member = core.published(inner)?.role_of(signed.key.device).is_some();
-    let order = core.read(inner, |_, state| Ok(incarnations(state, signed.key.device)))?;
-    let Ok(receipt) = signed.receipt() else { return Ok(None) };
-    if !member || signed.project != core.id || signed.verify().is_err() || signed.key.device == inner.secret.id() {
-        return Ok(None);
+/// Keeps receipts of other devices, in one transaction: each that is genuine and newer than the one held. Gives whose they
+/// are.
+pub(crate) fn keep(inner: &Inner, core: &ProjectCore, came: &[SignedReceipt]) -> Result<Vec<ReceiptKey>, Error> {
+    let members = core.published(inner)?;
+    let genuine = |signed: &&SignedReceipt| {
+        let member = members.role_of(signed.key.device).is_some() && signed.key.device != inner.secret.id();
+        member && signed.project == core.id && signed.verify().is_ok()
+    };
+    let receipts = came.iter().filter(genuine).filter_map(|signed| Some((signed, signed.receipt().ok()?)));
+    let receipts: Vec<(&SignedReceipt, Receipt)> = receipts.collect();
+    if receipts.is_empty() {
+        return Ok(Vec::new());
     }
+    let order = core.read(inner, |_, state| {
+        Ok(receipts.iter().map(|(signed, _)| incarnations(state, signed.key.device)).collect::<Vec<_>>())
+    })?;
     inner.store.write(|tx| {
-        let held = stored(tx, core.row)?.into_iter().find(|held| held.key.device == signed.key.device);
-        let newer = held.is_none_or(|held| match held.key == receipt.key {
-            true => receipt.counter > held.counter,
-            // What a device held before it was restored says nothing of what it holds now, whatever its clock says.
-            false => match order.get(&held.key.store).cmp(&order.get(&receipt.key.store)) {
-                Ordering::Less => true,
-                Ordering::Equal => receipt.time > held.time,
-                Ordering::Greater => false,
-            },
-        });
-        if !newer {
-            return Ok(None);
+        let mut kept = Vec::new();
+        for ((signed, receipt), order) in receipts.iter().zip(&order) {
+            let device = receipt.key.device;
+            if stored_of(tx, core.row, device)?.is_none_or(|held| is_newer(receipt, &held, order)) {
+                let received = inner.environment.now();
+                tx.set_receipt(core.row, &StoredReceipt { device, received, receipt: signed.encode() })?;
+                kept.push(receipt.key);
+            }
         }
-        let received = inner.environment.now();
-        let stored = StoredReceipt { device: receipt.key.device, received, receipt: signed.encode() };
-        tx.set_receipt(core.row, &stored)?;
-        Ok(Some(receipt.key))
+        Ok(kept)
     })
+}
+
+/// Whether a receipt says more than the one held of the same device.
+fn is_newer(receipt: &Receipt, held: &Receipt, order: &BTreeMap<StoreId, usize>) -> bool {
+    if held.key == receipt.key {
+        return receipt.counter > held.counter;
+    }
+    // What a device held before it was restored says nothing of what it holds now, whatever its clock says.
+    match order.get(&held.key.store).cmp(&order.get(&receipt.key.store)) {
+        Ordering::Less => true,
+        Ordering::Equal => receipt.time > held.time,
+        Ordering::Greater => false,
+    }
 }
 
 /// How many incarnations of a device came before each, as far as their control logs say.
@@ -95,8 +109,16 @@ fn incarnations(state: &State, device: DeviceId) -> BTreeMap<StoreId, usize> {
 
 /// The receipts held.
 pub(crate) fn stored(store: &Snapshot<'_>, row: ProjectRow) -> Result<Vec<Receipt>, Error> {
-    let read = |stored: StoredReceipt| SignedReceipt::decode(&stored.receipt).and_then(|signed| signed.receipt()).ok();
     Ok(store.receipts(row)?.into_iter().filter_map(read).collect())
+}
+
+/// The receipt held of one device.
+fn stored_of(store: &Snapshot<'_>, row: ProjectRow, device: DeviceId) -> Result<Option<Receipt>, Error> {
+    Ok(store.receipt(row, device)?.and_then(read))
+}
+
+fn read(stored: StoredReceipt) -> Option<Receipt> {
+    SignedReceipt::decode(&stored.receipt).and_then(|signed| signed.receipt()).ok()
 }
 
 /// The branches that are here, and what damage took out of them.

@@ -121,8 +121,8 @@ impl Replica for Held<'_> {
 
     fn receipt(&self, project: &ProjectId, key: &ReceiptKey) -> Option<Vec<u8>> {
         let row = self.row(project)?;
-        let stored = self.ask(|snapshot| snapshot.receipts(row))?;
-        let of_key = |bytes: &Vec<u8>| SignedReceipt::decode(bytes).is_ok_and(|receipt| receipt.key == *key);
-        stored.into_iter().map(|stored| stored.receipt).find(of_key)
+        let stored = self.ask(|snapshot| snapshot.receipt(row, key.device))??;
+        let of_key = SignedReceipt::decode(&stored.receipt).is_ok_and(|receipt| receipt.key == *key);
+        of_key.then_some(stored.receipt)
     }
 }
