@@ -1,9 +1,11 @@
 //! Logs that were forked, by a device whose folder was copied or restored.
 
 use ayni_log::ids::LogKind;
-use ayni_sync::message::Kind;
+use ayni_sync::Replica;
+use ayni_sync::message::{Kind, Message};
 
-use crate::toy::project_id;
+use crate::attack::Attack;
+use crate::toy::{Toy, project_id};
 use crate::world::World;
 
 /// Device 0 wrote a log; device 1 holds a branch of it that parts at `at` and goes on for `other` entries.
@@ -104,4 +106,27 @@ fn a_fork_that_happens_while_the_session_is_open_is_taken_in() {
         world.assert_same();
         world.assert_level();
     }
+}
+
+#[test]
+fn what_the_other_holds_of_a_fork_is_lacking_until_it_comes() {
+    let mut attack = Attack::open();
+    let project = project_id(1);
+    let mut copy = Toy::new(1);
+    copy.plant(project, attack.honest.forked(project, 17, 3, "copy"));
+    let theirs = copy.frontier(&project, LogKind::Data)[0];
+    attack.say_frontier(&[theirs]);
+    let Message::Probe { id, points, .. } = attack.heard_of(Kind::Probe).remove(0) else { panic!("a probe") };
+    let common = points.iter().filter(|(length, _)| *length <= 17).count() as u64;
+    attack.say(&Message::Probed { id, held: common });
+    attack.say(&Message::Stored { first: 0, count: 1 });
+    // Now the branch here grows beyond what the other holds, which must not be taken for a part of it.
+    let branch = attack.honest.write_data(project, 1, "goes on");
+    attack.session.advanced(&attack.honest, &project, &[branch], attack.now);
+    attack.drain();
+    attack.say(&Message::Stored { first: 1, count: 1 });
+    assert_eq!(attack.heard_of(Kind::Segment).len(), 2, "the other has all from here");
+    let missing = attack.heard_of(Kind::Missing);
+    assert!(matches!(missing[..], [Message::Missing { length: 20, hash, .. }] if hash == theirs.hash));
+    assert!(!attack.session.is_level(&project));
 }

@@ -1,10 +1,12 @@
 //! What sync promises, over links in memory and a toy database.
 
+mod attack;
 mod cut;
 mod forks;
 mod frozen;
 mod hostile;
 mod meeting;
+mod patience;
 mod privacy;
 mod receipts;
 mod toy;

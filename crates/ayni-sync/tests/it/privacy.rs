@@ -1,9 +1,10 @@
 //! Who learns what.
 
-use ayni_log::ids::LogKind;
-use ayni_sync::message::{Kind, Message};
+use ayni_log::ids::{Hash, LogKind};
+use ayni_sync::message::{Kind, Message, Summary};
 use ayni_sync::{Action, Offer};
 
+use crate::attack::Attack;
 use crate::toy::{Toy, project_id};
 use crate::world::World;
 
@@ -137,4 +138,31 @@ fn a_removed_device_gets_nothing_new() {
     assert_eq!((world.data_entries(1), world.data_entries(2)), (25, 23));
     let kinds: Vec<_> = world.links[by_b].ends[0].said().iter().map(Message::kind).collect();
     assert!(kinds.iter().all(|kind| matches!(kind, Kind::Hello | Kind::Declined | Kind::Refused)), "{kinds:?}");
+}
+
+#[test]
+fn a_device_that_is_removed_while_it_listens_hears_so_at_once_and_nothing_else() {
+    let mut world = World::new(2);
+    world.write(0, 20, "before");
+    let link = world.connect(0, 1);
+    world.settle();
+    let before = world.links[link].ends[0].said().len();
+    let removed = world.devices[1].id();
+    let branch = world.devices[0].remove(project_id(1), removed);
+    world.advanced(0, project_id(1), branch, None);
+    world.settle();
+    let kinds: Vec<_> = world.links[link].ends[0].said()[before..].iter().map(Message::kind).collect();
+    assert_eq!(kinds, [Kind::Declined]);
+}
+
+#[test]
+fn who_takes_back_an_admission_and_gives_it_again_is_told_all_anew() {
+    let mut attack = Attack::level();
+    let control = attack.peer.digest(project_id(1)).0;
+    let mut say = |rest| {
+        attack.say(&Message::Summary { project: 0, summary: Summary { control, rest } });
+        (attack.session.is_level(&project_id(1)), attack.heard_of(Kind::Frontier).len())
+    };
+    assert_eq!(say(None), (false, 1));
+    assert_eq!(say(Some((Hash([3; 32]), Hash([4; 32])))), (false, 2));
 }
