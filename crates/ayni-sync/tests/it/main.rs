@@ -5,6 +5,7 @@ mod cut;
 mod forks;
 mod frozen;
 mod hostile;
+mod limits;
 mod meeting;
 mod patience;
 mod privacy;
