@@ -115,7 +115,7 @@ impl Shared {
         self.level || (self.control.is_level() && !self.mutual() && !waits_to_join)
     }
 
-    /// Entries are on their way: it is not level, and no receipt covers them.
+    /// There are entries that not both hold: it is not level, and no receipt covers them.
     pub(super) fn uncover(&mut self) {
         self.level = false;
         self.covered_here = false;
@@ -135,7 +135,7 @@ impl Shared {
     pub(super) fn withdraw(&mut self) {
         self.data.reset();
         self.receipts = Receipts::default();
-        self.level = false;
+        self.uncover();
     }
 
     /// Forgets control logs too: one of the two has refused the project.

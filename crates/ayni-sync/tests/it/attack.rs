@@ -5,7 +5,7 @@ use ayni_sync::message::{FrontierEntry, Hello, Kind, LogRef, Message, Summary};
 use ayni_sync::tag::{Side, project_tag, prove_transport};
 use ayni_sync::{Action, BranchTip, CloseCode, Ended, Offer, Reason, Replica, Session};
 
-use crate::toy::{Toy, project_id};
+use crate::toy::{Branch, Toy, project_id};
 use crate::world::{World, config, messages, transport};
 
 pub(crate) const NOW: u64 = 1_000;
@@ -106,6 +106,19 @@ impl Attack {
         self.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries });
     }
 
+    /// The peer says that it has gained these branches of documents.
+    pub(crate) fn say_news(&mut self, tips: &[BranchTip]) {
+        let entries = tips.iter().map(entry_of).collect();
+        self.say(&Message::News { project: 0, kind: LogKind::Data, entries });
+    }
+
+    /// The honest side has got a branch by another session.
+    pub(crate) fn comes_from_elsewhere(&mut self, branch: Branch) {
+        let branch = self.honest.plant(project_id(1), branch);
+        self.session.advanced(&self.honest, &project_id(1), &[branch], self.now);
+        self.drain();
+    }
+
     /// The messages of a type that the honest side has said, until now.
     pub(crate) fn heard_of(&self, kind: Kind) -> Vec<Message> {
         messages(&self.heard).into_iter().filter(|message| message.kind() == kind).collect()
@@ -152,4 +165,12 @@ pub(crate) fn entry_of(tip: &BranchTip) -> FrontierEntry {
         hash: tip.hash,
         bytes: tip.bytes,
     }
+}
+
+/// What a third device has written, and how far that goes.
+pub(crate) fn of_a_third_device(count: usize) -> (Branch, BranchTip) {
+    let mut third = Toy::new(3);
+    let branch = third.write_data(project_id(1), count, "third");
+    let tip = third.tip(&project_id(1), branch).unwrap();
+    (third.projects[&project_id(1)].branches[&branch].clone(), tip)
 }

@@ -3,7 +3,7 @@
 use ayni_sync::message::{Kind, Message};
 use ayni_sync::{Ended, Offer, limits};
 
-use crate::attack::{Attack, NOW};
+use crate::attack::{Attack, NOW, of_a_third_device};
 use crate::toy::{Toy, project_id};
 use crate::world::World;
 
@@ -131,4 +131,38 @@ fn who_waits_to_leave_is_not_woken_for_a_time_that_has_passed() {
     attack.drain();
     assert_eq!(attack.heard_of(Kind::Goodbye), []);
     assert!(attack.session.next_tick() > Some(attack.now));
+}
+
+#[test]
+fn who_has_both_receipts_already_leaves_at_once() {
+    let mut attack = Attack::level();
+    attack.say(&Message::Receipts { project: 0, last: true, entries: Vec::new() });
+    attack.honest.renew_receipt(project_id(1));
+    receipt_of_all(&mut attack);
+    let theirs = attack.peer.projects[&project_id(1)].receipts.clone();
+    attack.honest.projects.get_mut(&project_id(1)).unwrap().receipts.extend(theirs);
+    attack.session.goodbye();
+    attack.drain();
+    assert_eq!(attack.heard_of(Kind::Goodbye), [Message::Goodbye]);
+}
+
+#[test]
+fn a_receipt_does_not_stand_for_what_came_after_it_from_elsewhere() {
+    let mut attack = Attack::level();
+    attack.say(&Message::Receipts { project: 0, last: true, entries: Vec::new() });
+    attack.session.goodbye();
+    let before = receipt_of_all(&mut attack);
+    attack.say(&before);
+    // Both get the same from a third device, so nothing passes between the two.
+    let (branch, tip) = of_a_third_device(3);
+    attack.comes_from_elsewhere(branch);
+    attack.say_news(&[tip]);
+    assert!(attack.session.is_level(&project_id(1)));
+    let own = attack.honest.renew_receipt(project_id(1)).expect("it has signed none yet");
+    attack.session.receipts_changed(&project_id(1), &[own]);
+    attack.drain();
+    assert_eq!(attack.heard_of(Kind::Goodbye), [], "the other's receipt is from before");
+    let after = receipt_of_all(&mut attack);
+    attack.say(&after);
+    assert_eq!(attack.heard_of(Kind::Goodbye), [Message::Goodbye]);
 }

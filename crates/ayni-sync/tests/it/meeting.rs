@@ -1,9 +1,10 @@
 //! Devices meet, and both end up with everything.
 
 use ayni_log::ids::LogKind;
-use ayni_sync::message::Message;
+use ayni_sync::message::{Kind, Message};
 use ayni_sync::{Action, Offer};
 
+use crate::attack::{Attack, entry_of, of_a_third_device};
 use crate::toy::project_id;
 use crate::world::World;
 
@@ -270,4 +271,32 @@ fn what_was_held_back_goes_out_when_no_one_else_brings_it() {
         world.round();
     }
     assert_eq!(world.data_entries(2), 800);
+}
+
+#[test]
+fn what_came_from_elsewhere_is_named_to_who_named_it_first() {
+    let mut attack = Attack::level();
+    let (branch, tip) = of_a_third_device(3);
+    attack.say_news(&[tip]);
+    assert!(!attack.session.is_level(&project_id(1)));
+    attack.comes_from_elsewhere(branch);
+    assert!(attack.session.is_level(&project_id(1)));
+    let news = attack.heard_of(Kind::News);
+    assert!(matches!(&news[..], [Message::News { entries, .. }] if entries[..] == [entry_of(&tip)]));
+}
+
+#[test]
+fn what_is_sent_before_it_is_told_of_goes_once() {
+    let mut attack = Attack::open();
+    attack.honest.write_data(project_id(1), 2, "more");
+    let frontier = Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() };
+    attack.session.receive(&attack.honest, &frontier.encode(), attack.now);
+    // The last segment is read when the database holds more than the session has heard of.
+    let branch = attack.honest.write_data(project_id(1), 1, "meanwhile");
+    attack.drain();
+    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+    attack.drain();
+    assert_eq!(attack.heard_of(Kind::Segment).len(), 6);
+    attack.say(&Message::Stored { first: 0, count: 6 });
+    assert!(attack.session.is_level(&project_id(1)));
 }
