@@ -130,3 +130,15 @@ fn what_the_other_holds_of_a_fork_is_lacking_until_it_comes() {
     assert!(matches!(missing[..], [Message::Missing { length: 20, hash, .. }] if hash == theirs.hash));
     assert!(!attack.session.is_level(&project));
 }
+
+#[test]
+fn only_who_has_the_longer_branch_says_that_the_other_is_no_part_of_it() {
+    for (more, other, missing) in [(5, 5, [0, 0]), (5, 2, [1, 0]), (2, 5, [0, 1])] {
+        let mut world = forked_world(10 + more, 10, other);
+        let link = world.connect(0, 1);
+        world.settle();
+        world.assert_level();
+        let said = [0, 1].map(|side| world.links[link].ends[side].count(Kind::Missing));
+        assert_eq!(said, missing, "{more} more, {other} on the other side");
+    }
+}

@@ -109,6 +109,17 @@ fn a_newer_version_that_still_speaks_ours_is_met_and_its_new_messages_are_skippe
 }
 
 #[test]
+fn a_hello_of_this_version_ends_where_the_page_says() {
+    let mut attack = Attack::new();
+    let mut frame = Message::Hello(attack.hello()).encode();
+    frame.push(0);
+    let len = frame.len() as u32 - 4;
+    frame[..4].copy_from_slice(&len.to_be_bytes());
+    attack.send(&frame);
+    attack.assert_ended(CloseCode::Malformed);
+}
+
+#[test]
 fn an_acknowledgement_of_what_was_never_sent_ends_the_session_at_once() {
     let mut attack = Attack::open();
     attack.say(&Message::Stored { first: 0, count: u64::MAX });

@@ -1,7 +1,7 @@
 //! The numbers of docs/sync.md, and what happens right at them.
 
 use ayni_log::ids::{DeviceId, Hash, LogKind, StoreId};
-use ayni_sync::message::{FrontierEntry, Kind, Message, RefusedCode};
+use ayni_sync::message::{FrontierEntry, Kind, LogRef, Message, RefusedCode};
 use ayni_sync::tag::Side;
 use ayni_sync::{CloseCode, Offer, ReceiptKey, Session, limits};
 
@@ -81,24 +81,50 @@ fn who_has_more_projects_than_can_be_named_names_as_many_as_can() {
 }
 
 #[test]
-fn a_frontier_may_be_as_long_as_the_limit_and_no_longer() {
-    let page = |number: u64| {
-        let entry = |n: u64| FrontierEntry {
-            device: DeviceId([7; 32]),
-            incarnation: StoreId(u128::from(number << 10 | n).to_be_bytes()),
-            length: 1,
-            hash: Hash([1; 32]),
-            bytes: 1,
-        };
-        let entries = (0..1_024).map(entry).collect();
-        Message::Frontier { project: 0, kind: LogKind::Data, last: false, entries }
+fn a_branch_may_be_as_long_as_the_limit_and_no_longer() {
+    let log = LogRef { device: DeviceId([7; 32]), kind: LogKind::Data, incarnation: StoreId([8; 16]) };
+    let read = |length| {
+        let frame = Message::Missing { project: 0, log, length, hash: Hash([1; 32]) }.encode();
+        Message::decode(frame[4], &frame[5..])
     };
+    assert!(read(1 << 40).is_ok());
+    assert!(read((1 << 40) + 1).is_err());
+    assert!(read(0).is_err());
+}
+
+/// 1,024 branches that nobody else has, others for each number.
+fn page(number: u64) -> Vec<FrontierEntry> {
+    let entry = |n: u64| FrontierEntry {
+        device: DeviceId([7; 32]),
+        incarnation: StoreId(u128::from(number << 10 | n).to_be_bytes()),
+        length: 1,
+        hash: Hash([1; 32]),
+        bytes: 1,
+    };
+    (0..1_024).map(entry).collect()
+}
+
+#[test]
+fn a_frontier_may_be_as_long_as_the_limit_and_no_longer() {
+    let page = |number| Message::Frontier { project: 0, kind: LogKind::Data, last: false, entries: page(number) };
     let mut attack = Attack::open();
     for number in 0..16 {
         attack.say(&page(number));
     }
     attack.assert_open();
     attack.say(&page(16));
+    attack.assert_ended(CloseCode::Unexpected);
+}
+
+#[test]
+fn news_may_be_of_twice_as_many_branches_as_a_frontier_and_of_no_more() {
+    let news = |number| Message::News { project: 0, kind: LogKind::Data, entries: page(number) };
+    let mut attack = Attack::level();
+    for number in 0..32 {
+        attack.say(&news(number));
+    }
+    attack.assert_open();
+    attack.say(&news(32));
     attack.assert_ended(CloseCode::Unexpected);
 }
 

@@ -1,12 +1,12 @@
 //! How long is waited for a peer that is slow, silent or does not read.
 
-use ayni_log::ids::LogKind;
+use ayni_log::ids::{Hash, LogKind};
 use ayni_sync::message::{Kind, LogRef, Message};
-use ayni_sync::{CloseCode, limits};
+use ayni_sync::{BranchId, BranchTip, CloseCode, limits};
 
 use crate::attack::{Attack, NOW};
 use crate::toy::project_id;
-use crate::world::{World, messages};
+use crate::world::World;
 
 #[test]
 fn who_asks_and_does_not_read_is_given_up() {
@@ -61,17 +61,78 @@ fn who_never_finishes_a_message_is_given_up() {
     attack.assert_ended(CloseCode::Timeout);
 }
 
-#[test]
-fn who_takes_segments_and_never_acknowledges_is_given_up() {
-    let mut attack = Attack::open();
-    attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() });
-    assert!(messages(&attack.heard).iter().any(|message| message.kind() == Kind::Segment));
-    while attack.now < NOW + limits::STALL_TIME {
+/// Time passes, with pings of the peer and nothing else.
+fn nothing_but_pings(attack: &mut Attack, time: u64) {
+    let until = attack.now + time;
+    while attack.now < until {
         attack.assert_open();
-        attack.now += 10_000;
+        attack.now = until.min(attack.now + 10_000);
         attack.send(&Message::Ping.encode());
         attack.session.tick(attack.now);
         attack.drain();
     }
+}
+
+#[test]
+fn who_takes_segments_and_never_acknowledges_is_given_up() {
+    let mut attack = Attack::open();
+    attack.say_frontier(&[]);
+    assert_eq!(attack.heard_of(Kind::Segment).len(), 5);
+    nothing_but_pings(&mut attack, limits::STALL_TIME);
+    attack.assert_ended(CloseCode::Timeout);
+}
+
+#[test]
+fn who_acknowledges_slowly_is_not_given_up_as_long_as_something_comes() {
+    let mut attack = Attack::open();
+    attack.say_frontier(&[]);
+    for first in 0..5 {
+        nothing_but_pings(&mut attack, limits::STALL_TIME - 1);
+        attack.say(&Message::Stored { first, count: 1 });
+    }
+    nothing_but_pings(&mut attack, 2 * limits::STALL_TIME);
+    attack.assert_open();
+}
+
+#[test]
+fn who_is_asked_where_a_log_forked_and_never_answers_is_given_up() {
+    let mut attack = Attack::open();
+    let log = attack.honest.log(project_id(1), LogKind::Data);
+    let elsewhere = BranchTip { branch: BranchId(0), log, length: 20, hash: Hash([9; 32]), bytes: 1 };
+    attack.say_frontier(&[elsewhere]);
+    assert_eq!(attack.heard_of(Kind::Probe).len(), 1);
+    nothing_but_pings(&mut attack, limits::STALL_TIME);
+    attack.assert_ended(CloseCode::Timeout);
+}
+
+#[test]
+fn who_does_not_take_what_is_sent_is_given_up() {
+    let mut attack = Attack::level();
+    let probe = Message::Probe {
+        project: 0,
+        id: 1,
+        log: LogRef::from(&attack.honest.log(project_id(1), LogKind::Data)),
+        points: Vec::new(),
+    };
+    attack.session.receive(&attack.honest, &probe.encode(), attack.now);
+    assert_eq!(attack.session.poll_send(&attack.honest, 3).len(), 3, "that is all that the channel takes");
+    for _ in 0..limits::STALL_TIME / 10_000 {
+        attack.assert_open();
+        attack.now += 10_000;
+        attack.session.receive(&attack.honest, &Message::Ping.encode(), attack.now);
+        attack.session.tick(attack.now);
+        attack.actions.extend(std::iter::from_fn(|| attack.session.poll_action()));
+    }
+    assert_eq!(attack.ended().map(|reason| reason.code), Some(CloseCode::Timeout));
+}
+
+#[test]
+fn nothing_that_came_is_not_taken_for_a_word() {
+    let mut attack = Attack::open();
+    attack.now = NOW + limits::SILENCE - 1;
+    attack.send(&[]);
+    attack.assert_open();
+    attack.now = NOW + limits::SILENCE;
+    attack.session.tick(attack.now);
     attack.assert_ended(CloseCode::Timeout);
 }

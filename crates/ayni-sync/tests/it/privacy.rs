@@ -166,3 +166,22 @@ fn who_takes_back_an_admission_and_gives_it_again_is_told_all_anew() {
     assert_eq!(say(None), (false, 1));
     assert_eq!(say(Some((Hash([3; 32]), Hash([4; 32])))), (false, 2));
 }
+
+#[test]
+fn what_is_on_its_way_when_an_admission_is_taken_back_still_counts() {
+    let mut attack = Attack::open();
+    attack.say_frontier(&[]);
+    let theirs = attack.segments(3).remove(0);
+    attack.say(&theirs);
+    let (control, data) = attack.honest.digest(project_id(1));
+    for rest in [None, Some((data, Hash([4; 32])))] {
+        attack.say(&Message::Summary { project: 0, summary: Summary { control, rest } });
+    }
+    let progress = attack.session.progress(&project_id(1)).unwrap();
+    assert_eq!((progress.to_send.entries, progress.to_receive.entries), (20, 3));
+    assert!(!attack.session.is_level(&project_id(1)));
+    attack.session.stored(&attack.honest, ayni_sync::Token(0));
+    assert!(!attack.session.is_level(&project_id(1)), "what was sent is not acknowledged");
+    attack.say(&Message::Stored { first: 0, count: 5 });
+    assert!(attack.session.is_level(&project_id(1)));
+}
