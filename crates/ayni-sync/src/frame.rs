@@ -164,6 +164,15 @@ mod tests {
     }
 
     #[test]
+    fn answers_pile_up_beyond_the_limit_not_at_it() {
+        let mut outbox = Outbox::default();
+        outbox.push(vec![0; limits::SEND_LIMIT]);
+        assert!(!outbox.is_over());
+        outbox.push(vec![0]);
+        assert!(outbox.is_over());
+    }
+
+    #[test]
     fn frames_are_read_the_same_however_they_come() {
         let frames = [(17, vec![]), (11, vec![5; 300]), (18, vec![]), (12, vec![1, 2])];
         let bytes: Vec<u8> = frames

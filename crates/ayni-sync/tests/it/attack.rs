@@ -38,6 +38,7 @@ impl Attack {
     pub(crate) fn drain(&mut self) {
         self.actions.extend(std::iter::from_fn(|| self.session.poll_action()));
         self.heard.extend(self.session.poll_send(&self.honest, 64 << 20));
+        self.actions.extend(std::iter::from_fn(|| self.session.poll_action()));
     }
 
     pub(crate) fn say(&mut self, message: &Message) {

@@ -2,7 +2,7 @@
 //! clear reason or goes on, and nothing else is lost.
 
 use ayni_log::ids::{Hash, LogKind};
-use ayni_sync::message::{Kind, Message, RefusedCode, Summary};
+use ayni_sync::message::{Hello, Kind, Message, RefusedCode, Summary};
 use ayni_sync::tag::Side;
 use ayni_sync::{Action, CloseCode, Ended, Offer, Reason, Refusal, Replica, Session, limits};
 use proptest::prelude::*;
@@ -117,6 +117,35 @@ fn a_hello_of_this_version_ends_where_the_page_says() {
     frame[..4].copy_from_slice(&len.to_be_bytes());
     attack.send(&frame);
     attack.assert_ended(CloseCode::Malformed);
+}
+
+#[test]
+fn a_range_of_versions_that_is_none_is_no_hello() {
+    for (version, oldest) in [(1, 0), (0, 1), (0, 0)] {
+        let mut attack = Attack::new();
+        let hello = attack.hello();
+        attack.say(&Message::Hello(Hello { version, oldest, ..hello }));
+        attack.assert_ended(CloseCode::Malformed);
+    }
+}
+
+#[test]
+fn a_project_is_named_once() {
+    let mut attack = Attack::open();
+    let tags = attack.hello().tags;
+    attack.say(&Message::Tags(tags));
+    attack.assert_ended(CloseCode::Unexpected);
+}
+
+#[test]
+fn two_copies_of_one_device_are_two_peers() {
+    let (one, mut other) = (Toy::new(1), Toy::new(1));
+    other.store = Toy::new(2).store;
+    let mut session = Session::new(config(&one, &other, Side::Acceptor, 1, Vec::new()), NOW);
+    let mut theirs = Session::new(config(&other, &one, Side::Initiator, 1, Vec::new()), NOW);
+    session.receive(&one, &theirs.poll_send(&other, 1 << 20), NOW);
+    assert_eq!(session.peer(), Some((one.id(), other.store)));
+    assert!(!session.is_ended());
 }
 
 #[test]

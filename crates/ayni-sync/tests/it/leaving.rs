@@ -1,7 +1,8 @@
 //! Saying goodbye: not before everything is said, and not much later.
 
+use ayni_log::ids::LogKind;
 use ayni_sync::message::{Kind, Message};
-use ayni_sync::{Ended, Offer, limits};
+use ayni_sync::{Action, CloseCode, Ended, Offer, Reason, limits};
 
 use crate::attack::{Attack, NOW, of_a_third_device};
 use crate::toy::{Toy, project_id};
@@ -165,4 +166,62 @@ fn a_receipt_does_not_stand_for_what_came_after_it_from_elsewhere() {
     let after = receipt_of_all(&mut attack);
     attack.say(&after);
     assert_eq!(attack.heard_of(Kind::Goodbye), [Message::Goodbye]);
+}
+
+#[test]
+fn projects_that_are_not_in_common_or_refused_keep_nobody_from_leaving() {
+    let mut world = World::new(2);
+    world.write(0, 20, "before");
+    world.devices[0].write_data(project_id(7), 5, "only a has this");
+    let link = world.connect(0, 1);
+    world.settle();
+    let removed = world.devices[1].id();
+    let branch = world.devices[0].remove(project_id(1), removed);
+    world.advanced(0, project_id(1), branch, None);
+    world.settle();
+    world.links[link].ends[0].session.goodbye();
+    world.settle();
+    for end in &world.links[link].ends {
+        assert_eq!(end.ended(), Some(&Ended::Goodbye));
+    }
+}
+
+#[test]
+fn who_is_told_goodbye_sends_nothing_new_and_answers() {
+    let mut attack = Attack::open();
+    let frontier = Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() };
+    attack.send(&[frontier.encode(), Message::Goodbye.encode()].concat());
+    assert_eq!(attack.heard_of(Kind::Segment), []);
+    assert_eq!(attack.heard_of(Kind::Goodbye), [Message::Goodbye]);
+    assert!(attack.actions.contains(&Action::Ended(Ended::Goodbye)));
+}
+
+#[test]
+fn what_is_on_its_way_is_stored_and_acknowledged_before_goodbye() {
+    let mut attack = Attack::level();
+    let segments = attack.segments(12);
+    for segment in &segments {
+        attack.say(segment);
+    }
+    attack.say(&Message::Goodbye);
+    for token in [0, 2, 1] {
+        assert_eq!(attack.heard_of(Kind::Goodbye), []);
+        attack.session.stored(&attack.honest, ayni_sync::Token(token));
+    }
+    attack.drain();
+    assert_eq!(attack.heard_of(Kind::Stored), [Message::Stored { first: 0, count: 3 }]);
+    assert_eq!(attack.heard_of(Kind::Goodbye), [Message::Goodbye]);
+}
+
+#[test]
+fn who_has_closed_says_nothing_more() {
+    let mut attack = Attack::level();
+    attack.session.close(Reason::new(CloseCode::Shutdown, "the program stops"));
+    attack.session.close(Reason::new(CloseCode::Storage, "the disk is full"));
+    attack.session.add_project(&attack.honest, Offer::from(project_id(5)));
+    let branch = attack.honest.write_data(project_id(1), 1, "later");
+    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+    attack.assert_ended(CloseCode::Shutdown);
+    assert_eq!(attack.heard_of(Kind::Close).len(), 1);
+    assert_eq!(attack.session.next_tick(), None);
 }

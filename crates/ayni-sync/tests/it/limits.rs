@@ -1,12 +1,14 @@
 //! The numbers of docs/sync.md, and what happens right at them.
 
-use ayni_log::ids::{DeviceId, Hash, LogKind, StoreId};
-use ayni_sync::message::{FrontierEntry, Kind, LogRef, Message, RefusedCode};
+use ayni_log::ids::{DeviceId, Hash, LogKind, Signature, StoreId};
+use ayni_log::segment::encode_segment;
+use ayni_sync::message::{FrontierEntry, Hello, Kind, LogRef, Message, RefusedCode, SegmentFrame};
+use ayni_sync::receipt::Retention;
 use ayni_sync::tag::Side;
-use ayni_sync::{CloseCode, Offer, ReceiptKey, Session, limits};
+use ayni_sync::{Action, CloseCode, Offer, Receipt, ReceiptKey, Session, limits};
 
 use crate::attack::{Attack, NOW};
-use crate::toy::Toy;
+use crate::toy::{Toy, project_id};
 use crate::world::{config, messages};
 
 const KIB: usize = 1_024;
@@ -169,4 +171,113 @@ fn who_refuses_everything_for_want_of_what_is_before_it_is_asked_three_times() {
     }
     attack.assert_open();
     assert_eq!(asked, 3);
+}
+
+#[test]
+fn a_segment_may_end_at_the_last_position_and_no_further() {
+    let log = LogRef { device: DeviceId([7; 32]), kind: LogKind::Data, incarnation: StoreId([8; 16]) };
+    let read = |start, count| {
+        let entries = std::iter::repeat_n((&b"entry"[..], None), count);
+        let bytes = encode_segment(&log.name(project_id(1)), start, entries, &Signature([1; 64]));
+        let (previous, hash) = (Hash([1; 32]), Hash([2; 32]));
+        let count = count as u64;
+        let segment = SegmentFrame { log, start, count, previous, hash, size: 5, left: (0, 0), bytes };
+        let frame = Message::Segment { project: 0, segment }.encode();
+        Message::decode(frame[4], &frame[5..])
+    };
+    assert!(read((1 << 40) - 2, 2).is_ok());
+    assert!(read((1 << 40) - 1, 2).is_err());
+    assert!(read(0, 0).is_err());
+    assert!(read(u64::MAX, 1).is_err());
+}
+
+#[test]
+fn a_request_to_join_may_be_as_long_as_the_limit_and_comes_so_often_and_no_more() {
+    let join = |length| Message::Join { project: 0, request: vec![1; length] };
+    let mut attack = Attack::open();
+    for _ in 0..8 {
+        attack.say(&join(4 * KIB));
+    }
+    attack.assert_open();
+    let asked = attack.actions.iter().any(|action| matches!(action, Action::JoinRequest { .. }));
+    assert!(!asked, "who is admitted has nothing to ask for");
+    attack.say(&join(1));
+    attack.assert_ended(CloseCode::Unexpected);
+
+    let mut attack = Attack::open();
+    attack.say(&join(4 * KIB + 1));
+    attack.assert_ended(CloseCode::Malformed);
+}
+
+#[test]
+fn so_many_projects_may_be_named_and_no_more() {
+    let tags = |first: u16, count| (first..first + count).map(|n| [(n >> 8) as u8, n as u8].repeat(16));
+    let tags = |first, count| tags(first, count).map(|tag| tag.try_into().unwrap()).collect::<Vec<_>>();
+    let mut attack = Attack::new();
+    let hello = attack.hello();
+    attack.say(&Message::Hello(Hello { tags: tags(0, 1_000), ..hello }));
+    attack.say(&Message::Tags(tags(1_000, 24)));
+    attack.assert_open();
+    attack.say(&Message::Tags(tags(1_024, 1)));
+    attack.assert_ended(CloseCode::Unexpected);
+}
+
+#[test]
+fn no_more_projects_are_added_to_a_session_than_can_be_named() {
+    let mut attack = Attack::open();
+    let number = |n: usize| ayni_log::ids::ProjectId([(n >> 8) as u8, n as u8].repeat(16).try_into().unwrap());
+    for n in 1_000..2_100 {
+        attack.session.add_project(&attack.honest, Offer::from(number(n)));
+    }
+    attack.drain();
+    assert_eq!(attack.heard_of(Kind::Tags).len(), 1_024 - limits::TAG_PADDING);
+}
+
+#[test]
+fn receipts_of_no_more_devices_are_taken_than_a_project_can_have() {
+    let key = |n: u64| ReceiptKey { device: DeviceId([7; 32]), store: StoreId(u128::from(n).to_be_bytes()) };
+    let receipt = |n| {
+        let receipt = Receipt {
+            project: project_id(1),
+            key: key(n),
+            counter: 5,
+            time: 0,
+            retention: Retention::Everything,
+            heads: Vec::new(),
+            lacked: Vec::new(),
+            attachments_lacked: 0,
+        };
+        let secret = ayni_log::sign::DeviceSecret::from_seed(&[7; 32]);
+        Message::Receipt { project: 0, bytes: receipt.sign(&secret).encode() }
+    };
+    let mut attack = Attack::open();
+    for page in 0..16 {
+        let entries = (page * 1_024..(page + 1) * 1_024).map(|n| (key(n), 1)).collect();
+        attack.say(&Message::Receipts { project: 0, last: page == 15, entries });
+    }
+    attack.say(&receipt(3));
+    attack.assert_open();
+    attack.say(&receipt(16_384));
+    attack.assert_ended(CloseCode::Unexpected);
+}
+
+#[test]
+fn what_a_session_holds_is_counted() {
+    let mut attack = Attack::open();
+    assert_eq!(attack.session.held_bytes(), 0);
+    let segment = attack.segments(1).remove(0);
+    let Message::Segment { segment: SegmentFrame { ref bytes, .. }, .. } = segment else { panic!("a segment") };
+    attack.say(&segment);
+    let unstored = bytes.len() as u64;
+    assert_eq!(attack.session.held_bytes(), unstored);
+    attack.send(&segment.encode()[..25]);
+    assert_eq!(attack.session.held_bytes(), unstored + 25);
+    attack.session.decline(&project_id(1), "no");
+    let unsent = attack.session.held_bytes() - unstored - 25;
+    attack.drain();
+    let declined = attack.heard_of(Kind::Declined).remove(0);
+    assert_eq!(unsent, declined.encode().len() as u64);
+    attack.session.stored(&attack.honest, ayni_sync::Token(0));
+    attack.drain();
+    assert_eq!(attack.session.held_bytes(), 25);
 }

@@ -2,7 +2,7 @@
 
 use ayni_log::ids::LogKind;
 use ayni_sync::message::{Kind, Message};
-use ayni_sync::{Action, Offer};
+use ayni_sync::{Action, Offer, Refusal, Replica};
 
 use crate::attack::{Attack, entry_of, of_a_third_device};
 use crate::toy::project_id;
@@ -299,4 +299,69 @@ fn what_is_sent_before_it_is_told_of_goes_once() {
     assert_eq!(attack.heard_of(Kind::Segment).len(), 6);
     attack.say(&Message::Stored { first: 0, count: 6 });
     assert!(attack.session.is_level(&project_id(1)));
+}
+
+#[test]
+fn acknowledgements_are_gathered_into_runs() {
+    let mut attack = Attack::level();
+    for segment in attack.segments(20) {
+        attack.say(&segment);
+    }
+    for token in [4, 0, 1, 3] {
+        attack.session.stored(&attack.honest, ayni_sync::Token(token));
+    }
+    attack.drain();
+    let runs = [(0, 2), (3, 2)].map(|(first, count)| Message::Stored { first, count });
+    assert_eq!(attack.heard_of(Kind::Stored), runs);
+}
+
+#[test]
+fn each_side_names_all_that_it_holds_once() {
+    let mut world = World::new(2);
+    world.write(0, 20, "a");
+    world.write(1, 20, "b");
+    for device in [0, 1] {
+        world.devices[device].write(project_id(1), LogKind::Control, [vec![device as u8; 20]]);
+        world.devices[device].renew_receipt(project_id(1));
+    }
+    let link = world.connect(0, 1);
+    world.settle();
+    world.assert_level();
+    for end in &world.links[link].ends {
+        assert_eq!((end.count(Kind::Summary), end.count(Kind::Frontier), end.count(Kind::Receipts)), (1, 2, 1));
+        assert_eq!(end.log.iter().filter(|action| matches!(action, Action::Admitted { .. })).count(), 1);
+    }
+}
+
+#[test]
+fn what_is_not_wanted_is_not_waited_for_and_what_only_lacks_its_base_is() {
+    let mut attack = Attack::level();
+    let segment = attack.segments(4).remove(0);
+    let theirs = attack.peer.frontier(&project_id(1), LogKind::Data);
+    let (_, of_third) = of_a_third_device(3);
+    attack.say_news(&theirs);
+    attack.say_news(&[of_third]);
+    let mut refuse = |token, refusal| {
+        attack.say(&segment);
+        attack.session.refused(ayni_sync::Token(token), refusal);
+        attack.drain();
+        attack.session.is_level(&project_id(1))
+    };
+    assert!(!refuse(0, Refusal::UnknownBase));
+    assert!(!refuse(1, Refusal::Unwanted), "what the third device wrote is still lacking");
+    let (branch, _) = of_a_third_device(3);
+    attack.comes_from_elsewhere(branch);
+    assert!(attack.session.is_level(&project_id(1)));
+}
+
+#[test]
+fn what_the_other_is_known_to_lack_is_not_held_back_when_it_grows() {
+    let mut attack = Attack::open();
+    let (branch, _) = of_a_third_device(8);
+    attack.honest.plant(project_id(1), branch);
+    let frontier = Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() };
+    attack.session.receive(&attack.honest, &frontier.encode(), attack.now);
+    let (branch, _) = of_a_third_device(12);
+    attack.comes_from_elsewhere(branch);
+    assert_eq!(attack.heard_of(Kind::Segment).len(), 8);
 }

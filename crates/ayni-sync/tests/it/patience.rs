@@ -4,7 +4,7 @@ use ayni_log::ids::{Hash, LogKind};
 use ayni_sync::message::{Kind, LogRef, Message};
 use ayni_sync::{BranchId, BranchTip, CloseCode, limits};
 
-use crate::attack::{Attack, NOW};
+use crate::attack::{Attack, NOW, of_a_third_device};
 use crate::toy::project_id;
 use crate::world::World;
 
@@ -116,8 +116,10 @@ fn who_does_not_take_what_is_sent_is_given_up() {
     };
     attack.session.receive(&attack.honest, &probe.encode(), attack.now);
     assert_eq!(attack.session.poll_send(&attack.honest, 3).len(), 3, "that is all that the channel takes");
+    let waits = attack.session.held_bytes();
     for _ in 0..limits::STALL_TIME / 10_000 {
         attack.assert_open();
+        assert_eq!(attack.session.held_bytes(), waits, "no ping stands behind it");
         attack.now += 10_000;
         attack.session.receive(&attack.honest, &Message::Ping.encode(), attack.now);
         attack.session.tick(attack.now);
@@ -135,4 +137,43 @@ fn nothing_that_came_is_not_taken_for_a_word() {
     attack.now = NOW + limits::SILENCE;
     attack.session.tick(attack.now);
     attack.assert_ended(CloseCode::Timeout);
+}
+
+#[test]
+fn a_ping_goes_out_after_the_time_without_a_word_and_not_before() {
+    let mut attack = Attack::new();
+    attack.drain();
+    attack.now = NOW + limits::HELLO_TIME - 1;
+    attack.session.tick(attack.now);
+    attack.drain();
+    attack.say(&Message::Hello(attack.hello()));
+    assert_eq!(attack.heard_of(Kind::Summary).len(), 1);
+    let spoke = attack.now;
+    for pings in 0..5 {
+        assert_eq!(attack.session.next_tick(), Some(spoke + (pings + 1) * limits::KEEP_ALIVE));
+        for late in [1, 0] {
+            attack.now = spoke + (pings + 1) * limits::KEEP_ALIVE - late;
+            attack.say(&Message::Ping);
+            attack.session.tick(attack.now);
+            attack.drain();
+            assert_eq!(attack.heard_of(Kind::Ping).len() as u64, pings + 1 - late);
+        }
+    }
+}
+
+#[test]
+fn what_is_held_back_is_looked_at_again_when_its_time_has_come() {
+    let mut attack = Attack::level();
+    let (branch, _) = of_a_third_device(3);
+    attack.comes_from_elsewhere(branch);
+    assert_eq!(attack.session.next_tick(), Some(NOW + limits::FORWARD_DELAY));
+    attack.now = NOW + limits::FORWARD_DELAY - 1;
+    attack.session.tick(attack.now);
+    attack.drain();
+    assert_eq!(attack.heard_of(Kind::Segment), []);
+    attack.now = NOW + limits::FORWARD_DELAY;
+    attack.session.tick(attack.now);
+    attack.drain();
+    assert_eq!(attack.heard_of(Kind::Segment).len(), 1);
+    assert!(attack.session.next_tick() > Some(attack.now));
 }

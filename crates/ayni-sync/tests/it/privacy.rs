@@ -185,3 +185,38 @@ fn what_is_on_its_way_when_an_admission_is_taken_back_still_counts() {
     attack.say(&Message::Stored { first: 0, count: 5 });
     assert!(attack.session.is_level(&project_id(1)));
 }
+
+#[test]
+fn a_summary_that_says_the_same_again_changes_nothing() {
+    let mut attack = Attack::level();
+    let control = attack.peer.digest(project_id(1)).0;
+    attack.say(&Message::Summary {
+        project: 0,
+        summary: Summary { control, rest: Some((Hash([3; 32]), Hash([4; 32]))) },
+    });
+    assert!(attack.session.is_level(&project_id(1)));
+    assert_eq!(attack.heard_of(Kind::Frontier).len(), 1);
+}
+
+#[test]
+fn who_was_refused_still_hears_who_is_in_the_project_and_can_ask_anew() {
+    let mut world = world_with_stranger();
+    let first = vec![1, 2, 3];
+    let link = world.connect_with(0, 2, offer(None), offer(Some(first)));
+    world.settle();
+    world.links[link].ends[0].session.decline(&project_id(1), "the ticket has expired");
+    world.settle();
+    let branch = world.devices[0].admit(project_id(1), Toy::new(44).id());
+    world.advanced(0, project_id(1), branch, None);
+    world.settle();
+    assert_eq!(world.devices[2].digest(project_id(1)).0, world.devices[0].digest(project_id(1)).0);
+
+    world.admits = true;
+    let request = world.devices[2].id().0.to_vec();
+    let again = Offer { project: project_id(1), join: Some(request) };
+    world.links[link].ends[1].session.add_project(&world.devices[2], again);
+    world.settle();
+    assert_eq!(world.data_entries(2), 20);
+    let told = world.links[link].ends[1].log.iter();
+    assert_eq!(told.filter(|action| matches!(action, Action::NotAdmitted { .. })).count(), 2, "once for each request");
+}
