@@ -25,6 +25,10 @@ impl Attack {
         let mut world = World::new(2);
         world.write(0, 20, "place");
         let (peer, honest) = (world.devices.pop().unwrap(), world.devices.pop().unwrap());
+        Self::between(honest, peer)
+    }
+
+    fn between(honest: Toy, peer: Toy) -> Self {
         let config = config(&honest, &peer, Side::Acceptor, 1, vec![Offer::from(project_id(1))]);
         let session = Session::new(config, NOW);
         Self { honest, peer, session, heard: Vec::new(), actions: Vec::new(), now: NOW }
@@ -90,6 +94,16 @@ impl Attack {
             (from, previous) = (segment.length, segment.hash);
         }
         all
+    }
+
+    /// Past hello and summaries too, but the peer knows no more than the project's id: it is not admitted.
+    pub(crate) fn stranger() -> Self {
+        let mut attack = Self::between(Self::new().honest, Toy::new(9));
+        attack.say(&Message::Hello(attack.hello()));
+        let control = attack.honest.digest(project_id(1)).0;
+        let summary = Summary { control, rest: Some((Hash([1; 32]), Hash([2; 32]))) };
+        attack.say(&Message::Summary { project: 0, summary });
+        attack
     }
 
     /// What the honest side holds, as a frontier of the peer: both data logs are level.

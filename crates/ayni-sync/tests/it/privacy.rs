@@ -1,12 +1,12 @@
 //! Who learns what.
 
 use ayni_log::ids::{Hash, LogKind};
-use ayni_sync::message::{Kind, Message, Summary};
-use ayni_sync::{Action, Offer};
+use ayni_sync::message::{Kind, LogRef, Message, RefusedCode, Summary};
+use ayni_sync::{Action, BranchTip, Offer, Replica};
 
 use crate::attack::Attack;
 use crate::toy::{Toy, project_id};
-use crate::world::World;
+use crate::world::{World, messages};
 
 fn world_with_stranger() -> World {
     let mut world = World::new(2);
@@ -219,4 +219,28 @@ fn who_was_refused_still_hears_who_is_in_the_project_and_can_ask_anew() {
     assert_eq!(world.data_entries(2), 20);
     let told = world.links[link].ends[1].log.iter();
     assert_eq!(told.filter(|action| matches!(action, Action::NotAdmitted { .. })).count(), 2, "once for each request");
+}
+
+#[test]
+fn a_stranger_that_asks_as_if_it_were_admitted_learns_nothing_and_gives_nothing() {
+    let mut attack = Attack::stranger();
+    attack.honest.renew_receipt(project_id(1));
+    let tip = attack.honest.frontier(&project_id(1), LogKind::Data)[0];
+    let (log, hash) = (LogRef::from(&tip.log), tip.hash);
+    attack.heard.clear();
+    attack.say_frontier(&[]);
+    attack.say_news(&[BranchTip { length: 8, hash: Hash([1; 32]), ..tip }]);
+    attack.say(&Message::Missing { project: 0, log, length: tip.length, hash });
+    attack.say(&Message::Probe { project: 0, id: 0, log, points: vec![(tip.length, hash)] });
+    attack.say(&Message::Receipts { project: 0, last: true, entries: Vec::new() });
+    let segment = attack.segments(1).remove(0);
+    attack.say(&segment);
+    let branch = attack.honest.write_data(project_id(1), 1, "later");
+    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+    attack.drain();
+    let answers = [Message::Probed { id: 0, held: 0 }, Message::Refused { segment: 0, code: RefusedCode::Unwanted }];
+    assert_eq!(messages(&attack.heard), answers);
+    attack.assert_open();
+    assert!(!attack.session.is_level(&project_id(1)));
+    assert!(!attack.actions.iter().any(|action| matches!(action, Action::Store { .. } | Action::StoreReceipt { .. })));
 }
