@@ -105,6 +105,8 @@ fn who_leaves_goes_as_soon_as_the_others_receipt_covers_everything() {
     attack.say(&receipt);
     assert_eq!(attack.heard_of(Kind::Goodbye), [Message::Goodbye]);
     assert_eq!(attack.now, NOW);
+    attack.say(&Message::Ping);
+    assert_eq!(attack.heard_of(Kind::Goodbye), [Message::Goodbye], "once");
 }
 
 #[test]

@@ -24,6 +24,11 @@ fn who_has_no_project_in_common_hears_only_hello() {
     let mut world = world_with_stranger();
     let link = world.connect_with(0, 2, offer(None), vec![Offer::from(project_id(5))]);
     world.settle();
+    world.write(0, 1, "more");
+    let stranger = world.devices[2].id();
+    let branch = world.devices[0].admit(project_id(1), stranger);
+    world.advanced(0, project_id(1), branch, None);
+    world.settle();
     for end in &world.links[link].ends {
         let kinds: Vec<_> = end.said().iter().map(Message::kind).collect();
         assert_eq!(kinds, [Kind::Hello]);
@@ -195,7 +200,7 @@ fn a_summary_that_says_the_same_again_changes_nothing() {
         summary: Summary { control, rest: Some((Hash([3; 32]), Hash([4; 32]))) },
     });
     assert!(attack.session.is_level(&project_id(1)));
-    assert_eq!(attack.heard_of(Kind::Frontier).len(), 1);
+    assert_eq!((attack.heard_of(Kind::Frontier).len(), attack.heard_of(Kind::Receipts).len()), (1, 1));
 }
 
 #[test]
