@@ -2,7 +2,7 @@
 
 use ayni_log::ids::LogKind;
 use ayni_sync::Replica;
-use ayni_sync::message::{Kind, Message};
+use ayni_sync::message::{Kind, LogRef, Message};
 
 use crate::attack::Attack;
 use crate::toy::{Toy, project_id};
@@ -141,4 +141,34 @@ fn only_who_has_the_longer_branch_says_that_the_other_is_no_part_of_it() {
         let said = [0, 1].map(|side| world.links[link].ends[side].count(Kind::Missing));
         assert_eq!(said, missing, "{more} more, {other} on the other side");
     }
+}
+
+#[test]
+fn news_of_one_branch_does_not_make_another_forgotten() {
+    let mut attack = Attack::open();
+    let project = project_id(1);
+    let branch = attack.honest.write_data(project, 0, "");
+    let fork = attack.honest.forked(project, 9, 3, "copy");
+    let fork = attack.honest.plant(project, fork);
+    let tips = [branch, fork].map(|branch| attack.honest.tip(&project, branch).unwrap());
+    attack.say_frontier(&tips);
+    assert!(attack.session.is_level(&project));
+    attack.honest.write_data(project, 1, "goes on");
+    attack.say_news(&[attack.honest.tip(&project, branch).unwrap()]);
+    // The fork grows: the other side still has what it had of it.
+    let grown = attack.honest.forked(project, 9, 4, "copy");
+    attack.comes_from_elsewhere(grown);
+    let segments = attack.heard_of(Kind::Segment);
+    assert!(matches!(&segments[..], [Message::Segment { segment, .. }] if (segment.start, segment.count) == (12, 1)));
+}
+
+#[test]
+fn what_is_said_to_be_missing_again_and_again_is_asked_about_once() {
+    let mut attack = Attack::open();
+    let tip = attack.honest.frontier(&project_id(1), LogKind::Data)[0];
+    let missing = Message::Missing { project: 0, log: LogRef::from(&tip.log), length: 20, hash: tip.hash };
+    for _ in 0..3 {
+        attack.say(&missing);
+    }
+    assert_eq!(attack.heard_of(Kind::Probe).len(), 1);
 }
