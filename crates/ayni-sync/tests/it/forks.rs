@@ -172,3 +172,19 @@ fn what_is_said_to_be_missing_again_and_again_is_asked_about_once() {
     }
     assert_eq!(attack.heard_of(Kind::Probe).len(), 1);
 }
+
+#[test]
+fn after_news_only_what_was_written_since_is_sent() {
+    let mut attack = Attack::level();
+    let project = project_id(1);
+    let before = attack.honest.frontier(&project, LogKind::Data)[0];
+    attack.honest.write_data(project, 1, "from elsewhere too");
+    let named = attack.honest.frontier(&project, LogKind::Data)[0];
+    attack.say_news(&[named]);
+    attack.say_news(&[before]);
+    let branch = attack.honest.write_data(project, 1, "goes on");
+    attack.session.advanced(&attack.honest, &project, &[branch], attack.now);
+    attack.drain();
+    let segments = attack.heard_of(Kind::Segment);
+    assert!(matches!(&segments[..], [Message::Segment { segment, .. }] if (segment.start, segment.count) == (21, 1)));
+}

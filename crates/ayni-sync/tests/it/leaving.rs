@@ -137,15 +137,17 @@ fn who_waits_to_leave_is_not_woken_for_a_time_that_has_passed() {
 }
 
 #[test]
-fn who_has_both_receipts_already_leaves_at_once() {
+fn who_has_both_receipts_leaves_once_it_knows_which_the_other_has() {
     let mut attack = Attack::level();
-    attack.say(&Message::Receipts { project: 0, last: true, entries: Vec::new() });
     attack.honest.renew_receipt(project_id(1));
     receipt_of_all(&mut attack);
     let theirs = attack.peer.projects[&project_id(1)].receipts.clone();
     attack.honest.projects.get_mut(&project_id(1)).unwrap().receipts.extend(theirs);
     attack.session.goodbye();
     attack.drain();
+    assert_eq!(attack.heard_of(Kind::Goodbye), [], "the other may lack some of them");
+    attack.say(&Message::Receipts { project: 0, last: true, entries: Vec::new() });
+    assert_eq!(attack.heard_of(Kind::Receipt).len(), 2);
     assert_eq!(attack.heard_of(Kind::Goodbye), [Message::Goodbye]);
 }
 
