@@ -1,5 +1,6 @@
 //! Frontiers: what this device holds against what the other is known to hold.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use ayni_log::entry::seed_of;
@@ -132,10 +133,11 @@ pub(crate) fn common(replica: &dyn Replica, tip: &BranchTip, theirs: &[Mark]) ->
 
 /// Whether a point lies on a branch of mine.
 pub(crate) fn on_branch(replica: &dyn Replica, tip: &BranchTip, mark: &Mark) -> bool {
-    if mark.length == tip.length {
-        return mark.hash == tip.hash;
+    match mark.length.cmp(&tip.length) {
+        Ordering::Less => holds_at(replica, &tip.log.project, tip, mark.length, &mark.hash),
+        Ordering::Equal => mark.hash == tip.hash,
+        Ordering::Greater => false,
     }
-    mark.length < tip.length && holds_at(replica, &tip.log.project, tip, mark.length, &mark.hash)
 }
 
 fn holds_at(replica: &dyn Replica, project: &ProjectId, tip: &BranchTip, length: u64, hash: &Hash) -> bool {
