@@ -124,7 +124,7 @@ impl Shared {
         }
     }
 
-    /// Entries are on their way: it is not level, and no receipt covers them.
+    /// There are entries that not both hold: it is not level, and no receipt covers them.
     pub(super) fn uncover(&mut self) {
         self.level = false;
         self.covered_here = false;
@@ -144,7 +144,7 @@ impl Shared {
     pub(super) fn withdraw(&mut self) {
         self.data.reset();
         self.receipts = Receipts::default();
-        self.level = false;
+        self.uncover();
     }
 
     /// Forgets control logs too: one of the two has refused the project.
