@@ -15,7 +15,7 @@ use ayni_log::segment::Segment;
 use ayni_log::sign::DeviceSecret;
 use ayni_log::tip::Tip;
 use ayni_sync::CloseCode;
-use ayni_sync::message::{Hello, LogRef, Message, RefusedCode, SegmentFrame, Summary};
+use ayni_sync::message::{FrontierEntry, Hello, LogRef, Message, RefusedCode, SegmentFrame, Summary};
 use ayni_sync::tag::{Side, project_tag, prove_transport};
 
 use crate::broken::{Broken, Promise};
@@ -136,6 +136,9 @@ pub(crate) struct Conversation {
     asked: bool,
     /// The data frontier came, so all that the other side has is on its way.
     told: bool,
+    /// Branches that the other side named: the length and last hash of each. Where a branch is shorter than another of its log
+    /// that was sent already, it is not sent before it is said to be missing.
+    named: Vec<(LogName, u64, Hash)>,
     heard: u64,
     segments_heard: u64,
     segments_said: u64,
@@ -172,6 +175,7 @@ impl Conversation {
             admitted: false,
             asked: false,
             told: false,
+            named: Vec::new(),
             heard: now,
             segments_heard: 0,
             segments_said: 0,
@@ -251,12 +255,35 @@ impl Conversation {
             self.over = now.saturating_sub(self.heard) >= 10 * QUIET;
             return Ok(());
         }
+        if self.asks_for_missing() {
+            self.heard = now;
+            return Ok(());
+        }
         if self.known.left_over() > 0 {
             let what = format!("a device serves {} segments of nobody who was admitted", self.known.left_over());
             return Broken::that(Promise::Unverified, what);
         }
         self.act(now);
         Ok(())
+    }
+
+    fn note_named(&mut self, kind: LogKind, entries: &[FrontierEntry]) {
+        let project = self.forger.borrow().ticket.project;
+        let named = entries.iter().map(|entry| {
+            let log = LogName { project, device: entry.device, kind, incarnation: entry.incarnation };
+            (log, entry.length, entry.hash)
+        });
+        self.named.extend(named);
+    }
+
+    /// Says of each branch that was named and did not come that it is missing, once.
+    fn asks_for_missing(&mut self) -> bool {
+        let named = std::mem::take(&mut self.named);
+        let missing: Vec<_> = named.into_iter().filter(|(log, _, hash)| !self.known.holds(log, hash)).collect();
+        for (log, length, hash) in &missing {
+            self.say(&Message::Missing { project: 0, log: LogRef::from(log), length: *length, hash: *hash });
+        }
+        !missing.is_empty()
     }
 
     fn act(&mut self, now: u64) {
@@ -293,11 +320,15 @@ impl Conversation {
                 self.say(&Message::Summary { project: 0, summary: Summary { control: Hash([0; 32]), rest } });
             }
             Message::Summary { summary, .. } => self.hear_summary(summary)?,
-            Message::Frontier { kind, last, .. } => {
+            Message::Frontier { kind, last, entries, .. } => {
                 self.private(kind == LogKind::Data, "the frontier of data")?;
                 self.told |= kind == LogKind::Data && last;
+                self.note_named(kind, &entries);
             }
-            Message::News { kind, .. } => self.private(kind == LogKind::Data, "news of data")?,
+            Message::News { kind, entries, .. } => {
+                self.private(kind == LogKind::Data, "news of data")?;
+                self.note_named(kind, &entries);
+            }
             Message::Segment { segment, .. } => {
                 self.private(segment.log.kind == LogKind::Data, "a segment of data")?;
                 let learnt = self.known.learn(segment.previous, &segment.bytes);

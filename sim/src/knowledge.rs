@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ayni_log::entry::Entry;
-use ayni_log::ids::{Hash, LogId, LogKind, ProjectId};
+use ayni_log::ids::{Hash, LogId, LogKind, LogName, ProjectId};
 use ayni_log::membership::{ControlView, KeyRing, control_entries, founder};
 use ayni_log::segment::{Admitted, Segment, replay, verify};
 use ayni_log::sign::DeviceSecret;
@@ -64,6 +64,12 @@ impl Knowledge {
             self.judge(previous, segment)?;
         }
         Ok(())
+    }
+
+    /// Whether an entry came and verified.
+    pub(crate) fn holds(&self, log: &LogName, hash: &Hash) -> bool {
+        let of_log = self.runs.iter().filter(|run| run.segment.log == *log);
+        of_log.flat_map(|run| &run.entries).any(|entry| entry.hash == *hash)
     }
 
     /// How many segments came whose author was not admitted, or that follow nothing that came.

@@ -132,8 +132,9 @@ impl World {
             })?;
             states.extend(state);
         }
-        // What a dishonest member wrote may wait for what it never sent to anyone.
-        let may_wait = self.devices.iter().any(|device| device.nature == Nature::Dishonest);
+        // What a dishonest member or a forger wrote may wait for what it never sent to anyone: for what a device told it that
+        // was restored since.
+        let may_wait = !self.forgers.is_empty() || self.devices.iter().any(|device| device.nature == Nature::Dishonest);
         let none_waits = states.iter().all(|(_, waiting, _)| *waiting == 0);
         Ok(states.windows(2).all(|pair| pair[0] == pair[1]) && (none_waits || may_wait))
     }
