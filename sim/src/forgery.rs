@@ -169,7 +169,7 @@ impl Deed {
     /// Entries after (or in the place of) some of another member's.
     fn in_others_log(self, forger: &Forger, known: &Knowledge, dice: &mut Dice) -> Option<Vec<Planned>> {
         let run = dice.pick(&others(forger, known, LogKind::Data)).copied()?;
-        let tip = if self == Self::TakenPosition { &run.before } else { &run.after };
+        let tip = if self == Self::TakenPosition { &run.within(dice)? } else { &run.after };
         let log = tip.name();
         // The keys are everyone's, so what it writes there is sealed as it should be.
         let key = key_of(known, tip)?;

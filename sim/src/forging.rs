@@ -214,8 +214,6 @@ fn some_refused_deed(dice: &mut Dice) -> Deed {
     let deeds = [
         Deed::OthersLog,
         Deed::TakenPosition,
-        // Not everyone has something for it.
-        Deed::TakenPosition,
         Deed::OldSignature,
         Deed::OtherPayload,
         Deed::OtherPrevious,

@@ -10,6 +10,8 @@ use ayni_log::segment::{Admitted, Segment, replay, verify};
 use ayni_log::sign::DeviceSecret;
 use ayni_log::tip::Tip;
 
+use crate::dice::Dice;
+
 /// A segment that was verified.
 pub(crate) struct Run {
     /// The hash of the entry before it.
@@ -22,6 +24,19 @@ pub(crate) struct Run {
     pub(crate) entries: Vec<Entry>,
     /// The log behind it.
     pub(crate) after: Tip,
+}
+
+impl Run {
+    /// The log behind some entry of it that is not the last; in front of it, if it has but one.
+    pub(crate) fn within(&self, dice: &mut Dice) -> Option<Tip> {
+        let count = self.entries.len().checked_sub(1)?;
+        self.up_to(if count == 0 { 0 } else { 1 + dice.below(count) })
+    }
+
+    fn up_to(&self, count: usize) -> Option<Tip> {
+        let entries = self.entries.iter().take(count);
+        replay(&self.before, entries.map(|entry| (entry.header_bytes.as_slice(), entry.payload.as_deref()))).ok()
+    }
 }
 
 /// See the module.
@@ -100,8 +115,7 @@ impl Knowledge {
             |run: &&Run| run.segment.log == segment.log && run.entries.iter().any(|entry| entry.hash == previous);
         let run = self.runs.iter().find(within)?;
         let count = run.entries.iter().position(|entry| entry.hash == previous)? + 1;
-        let entries = run.entries[..count].iter();
-        replay(&run.before, entries.map(|entry| (entry.header_bytes.as_slice(), entry.payload.as_deref()))).ok()
+        run.up_to(count)
     }
 
     fn judge(&mut self, previous: Hash, segment: Segment) -> Result<(), String> {
