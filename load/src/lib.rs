@@ -4,7 +4,7 @@
 //! [`siege`] (strangers by the thousand). Each sets devices up, gives them orders, looks at their processes from outside, and
 //! gives [rows](ayni_bench::row::Row): a figure, and what was wanted of it.
 //!
-//! A device is this same program in the role of a device ([`device`]): it reads [orders](orders) from its standard input, a line
+//! A device is this same program in the role of a device ([`device`]): it reads [`orders`] from its standard input, a line
 //! each, and answers on its standard output. [`cast`] is the other end of that.
 
 pub mod cast;

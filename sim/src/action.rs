@@ -55,6 +55,7 @@ actions! {
     ConnectBadly 6 "connect by a bad channel";
     ConnectShortly 6 "connect by a channel that is cut";
     Lie 4 "connect to a member that lies";
+    Forge 9 "a member forges";
     Cut 5 "cut a wire";
     Split 2 "split the network";
     Join2 4 "join the network again";
@@ -89,6 +90,11 @@ pub const EXPECTED: &[&str] = &[
     "opening without room",
     "commit in flight: there",
     "commit in flight: not there",
+    "deletion in flight that can be told",
+    "key folder: hint lost",
+    "key folder: hint cut off",
+    "key folder: hint older",
+    "key folder: a file that was not put in place",
     "write without room",
     "refused for want of room",
     "folder restored",
@@ -97,7 +103,9 @@ pub const EXPECTED: &[&str] = &[
     "a forked device notices",
     "wire cut at a byte",
     "conversation ended with a reason",
+    "level: both sides say so",
     "tampering noticed",
+    "tampering did no harm",
     "bad channel: a bit turned over",
     "bad channel: bytes lost",
     "bad channel: bytes twice",
@@ -106,6 +114,28 @@ pub const EXPECTED: &[&str] = &[
     "liar: floods",
     "liar: sends out of order",
     "liar: forges",
+    "forger let in",
+    "forged: in another's log",
+    "forged: at a taken position",
+    "forged: another signature",
+    "forged: another payload",
+    "forged: headers alone",
+    "forged: another previous hash",
+    "forged: a broken chain",
+    "forged: a fork of its own log",
+    "forged: makes itself a coordinator",
+    "forged: admits a stranger",
+    "forged: invites a stranger",
+    "forged: replays a decision",
+    "forged: removes everybody",
+    "forged: demotes another",
+    "forged: begins an epoch",
+    "forged: purges everything",
+    "forged: names another",
+    "forged: a stranger's log",
+    "forged: an intruder at the door",
+    "forged: another's receipt",
+    "forged: an edit at any time",
     "network split both ways",
     "network split one way",
     "stranger at the door",
@@ -151,7 +181,8 @@ impl World {
         self.act(step.action, &mut dice)?;
         (0..self.devices.len()).for_each(|device| self.notice_power_cut(device));
         let moments = [0, 3, 10, 40][dice.below(4)];
-        self.moments(moments, &mut dice)
+        self.moments(moments, &mut dice)?;
+        self.check_level_claims()
     }
 
     fn act(&mut self, action: Action, dice: &mut Dice) -> Result<(), Broken> {
@@ -189,6 +220,7 @@ impl World {
             A::ConnectBadly => self.connect_badly(device, dice),
             A::ConnectShortly => self.connect_shortly(device, dice),
             A::Lie => self.connect_to_liar(dice),
+            A::Forge => self.forge(dice),
             A::Cut => self.cut_some(dice),
             A::Split => self.split_network(dice),
             A::Join2 => self.join_network(),

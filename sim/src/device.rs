@@ -45,6 +45,8 @@ pub(crate) struct Device {
     pub(crate) known: Known,
     /// The same, with what was in folders that were replaced.
     pub(crate) ever: Known,
+    /// The most entries that it ever held and could not show, for they waited for something.
+    pub(crate) waited: u64,
     /// The copies of its folder.
     pub(crate) backups: Vec<Backup>,
     id: Option<DeviceId>,
@@ -72,6 +74,7 @@ impl Device {
             windows: Vec::new(),
             known: Known::new(),
             ever: Known::new(),
+            waited: 0,
             backups: Vec::new(),
             id: None,
             database: None,
@@ -151,16 +154,47 @@ impl Device {
     /// If the real disk fails.
     pub(crate) fn after_power_cut(&self, dice: &mut Dice) -> std::io::Result<crate::disk::Left> {
         let left = self.disk.after_power_cut(dice)?;
-        // What processes shared in memory is gone; so may be the hint beside the key file, which is never synced.
+        // What processes shared in memory is gone.
         let _ = std::fs::remove_file(self.folder.join("ayni.db-shm"));
-        if dice.percent(30) {
-            for entry in std::fs::read_dir(&self.keys)?.flatten() {
-                if entry.path().extension().is_some_and(|extension| extension == "length") {
-                    std::fs::remove_file(entry.path())?;
+        Ok(left)
+    }
+
+    /// What a power cut leaves of the folder of keys, which SQLite does not write: the hint is never synced, so it may be
+    /// lost, cut off or an older one; of a file that is replaced the new one may lie beside it, cut off. Gives what happened.
+    ///
+    /// # Errors
+    /// If the real disk fails.
+    pub(crate) fn tear_keys(&self, dice: &mut Dice) -> std::io::Result<Vec<&'static str>> {
+        let mut hurt = Vec::new();
+        let mut files: Vec<PathBuf> = std::fs::read_dir(&self.keys)?.flatten().map(|entry| entry.path()).collect();
+        files.sort_unstable();
+        for path in files {
+            let is_hint = path.extension().is_some_and(|extension| extension == "length");
+            let is_beside = path.extension().is_some_and(|extension| extension == "new");
+            match dice.below(4) {
+                0 if is_hint => {
+                    std::fs::remove_file(path)?;
+                    hurt.push("key folder: hint lost");
                 }
+                1 if is_hint => {
+                    std::fs::write(path, &[0; 7][..dice.below(8)])?;
+                    hurt.push("key folder: hint cut off");
+                }
+                2 if is_hint => {
+                    let held = std::fs::read(&path)?;
+                    let older = held.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+                    std::fs::write(path, dice.between(0, older).to_be_bytes())?;
+                    hurt.push("key folder: hint older");
+                }
+                0 if !is_beside => {
+                    let bytes = std::fs::read(&path)?;
+                    std::fs::write(path.with_added_extension("new"), &bytes[..dice.below(bytes.len() + 1)])?;
+                    hurt.push("key folder: a file that was not put in place");
+                }
+                _ => {}
             }
         }
-        Ok(left)
+        Ok(hurt)
     }
 
     /// Copies its folder, which must be closed.

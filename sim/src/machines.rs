@@ -1,5 +1,7 @@
 //! What happens to machines: power cuts, full disks, wrong clocks, folders that are restored or copied, new devices.
 
+use std::collections::BTreeMap;
+
 use ayni::{Continuity, Invitation, Role, Standing as InProject};
 
 use crate::broken::{Broken, Promise};
@@ -43,6 +45,9 @@ impl World {
         self.note(format_args!("{} joins as {role:?} by a ticket of {}", self.name(device), self.name(inviter)));
         self.census.count("join");
         let Some(()) = self.created(device)? else { return Ok(()) };
+        if let Some(id) = self.devices[device].id() {
+            self.roles.give(id, role);
+        }
         let joined = self.devices[device].database().map(|database| database.join(&ticket).map(drop));
         joined.map_or(Ok(None), |joined| self.outcome(device, joined))?;
         Ok(())
@@ -83,6 +88,8 @@ impl World {
             self.note(format_args!("{}: after the power cut {left:?}", self.name(device)));
             self.census.add("unsynced write lost", left.lost as u64);
             self.census.add("unsynced write torn", left.torn as u64);
+            let hurt = self.real(|world| world.devices[device].tear_keys(dice))?;
+            hurt.into_iter().for_each(|what| self.census.count(what));
         }
         if dice.percent(8) {
             // It does not even get through its start.
@@ -130,31 +137,37 @@ impl World {
     fn settle_uncertain(&mut self, device: usize) -> Result<(), Broken> {
         let uncertain = |standing| matches!(standing, Standing::Uncertain | Standing::Begun);
         let edits = self.model.edits().filter(|(_, edit)| edit.author == device && uncertain(edit.standing));
-        let edits: Vec<_> =
-            edits.map(|(number, edit)| (number, edit.document, edit.commit, edit.effect.clone())).collect();
-        let mut there: Option<(usize, bool)> = None;
-        for (number, document, commit, effect) in edits {
+        let (deletions, signed): (Vec<_>, Vec<_>) = edits
+            .map(|(number, edit)| (number, edit.document, edit.commit, edit.effect == Effect::Delete))
+            .partition(|(.., deletes)| *deletes);
+        let honest = if self.is_honest(device) { Standing::Acknowledged } else { Standing::Optional };
+        let mut there: BTreeMap<usize, bool> = BTreeMap::new();
+        for (number, document, commit, _) in signed {
             let shown = self.ask(device, |project| project.collection(crate::users::PLACES).get_deleted(document))?;
-            let shown = shown.flatten();
-            if effect == Effect::Delete {
-                // It signs nothing, so nobody can tell; both are right.
-                if let Some(edit) = self.model.get_mut(number) {
-                    edit.standing = Standing::Optional;
-                }
-                continue;
-            }
-            let signed = shown.is_some_and(|document| {
+            let is_there = shown.flatten().is_some_and(|document| {
                 let view = View::of(&document);
                 view.fields.get(&crate::model::signature(device)).is_some_and(|values| values.contains(&number))
             });
-            if there.is_some_and(|(of, was)| of == commit && was != signed) {
+            if *there.entry(commit).or_insert(is_there) != is_there {
                 return Broken::that(Promise::Lost, format!("edit {number} and another of its commit parted"));
             }
-            there = Some((commit, signed));
-            self.census.count(if signed { "commit in flight: there" } else { "commit in flight: not there" });
-            let honest = if self.is_honest(device) { Standing::Acknowledged } else { Standing::Optional };
+            self.census.count(if is_there { "commit in flight: there" } else { "commit in flight: not there" });
             if let Some(edit) = self.model.get_mut(number) {
-                edit.standing = if signed { honest } else { Standing::Refused };
+                edit.standing = if is_there { honest } else { Standing::Refused };
+            }
+        }
+        for (number, _, commit, _) in deletions {
+            // It signs nothing: only what was written with it tells whether it is there.
+            let standing = match there.get(&commit) {
+                Some(true) => honest,
+                Some(false) => Standing::Refused,
+                None => Standing::Optional,
+            };
+            if there.contains_key(&commit) {
+                self.census.count("deletion in flight that can be told");
+            }
+            if let Some(edit) = self.model.get_mut(number) {
+                edit.standing = standing;
             }
         }
         Ok(())
@@ -210,6 +223,7 @@ impl World {
         }
         // What it had is what others were told of it.
         self.survey(device)?;
+        self.note_waiting(device)?;
         if !self.devices[device].is_on() {
             return Ok(());
         }

@@ -55,6 +55,8 @@ pub(crate) enum Standing {
     Optional,
     /// It failed: it must not be there.
     Refused,
+    /// It was written by somebody without the right to: it must not be there.
+    Forged,
 }
 
 /// One edit of one document.
@@ -197,6 +199,10 @@ impl Model {
                         format!("{id} shows {value} at {path}, which nobody wrote"),
                     );
                 };
+                if edit.standing == Standing::Forged {
+                    let what = format!("{id} shows edit {value}, whose author may only read");
+                    return Broken::that(Promise::Unverified, what);
+                }
                 if edit.standing == Standing::Refused {
                     return Broken::that(
                         Promise::Lost,

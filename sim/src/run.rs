@@ -73,6 +73,10 @@ fn found(world: &mut World) -> Result<(), Broken> {
     if world.outcome(founder, founded.unwrap_or(Ok(())))?.is_none() {
         return Broken::that(Promise::Works, "the project could not be founded");
     }
+    world.project = world.devices[founder].project().map(|project| project.id());
+    if let Some(id) = world.devices[founder].id() {
+        world.roles.give(id, Role::Coordinator);
+    }
     for _ in 0..2 {
         world.join(Role::Member, &mut dice)?;
     }

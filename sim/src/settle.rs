@@ -21,10 +21,13 @@ impl World {
         let mut dice = Dice::branch(self.seed, "settling", 0);
         self.note("everything heals");
         self.heal(&mut dice)?;
+        self.forge_all(&mut dice)?;
         self.meet_all(&mut dice)?;
         self.note("everyone has met");
         self.check_strangers()?;
+        self.forge_in_vain(&mut dice)?;
         let members = self.members();
+        self.check_membership(&members)?;
         for device in &members {
             self.survey(*device)?;
         }
@@ -37,7 +40,7 @@ impl World {
     }
 
     /// The devices that are in the project and keep the promises.
-    fn members(&self) -> Vec<usize> {
+    pub(crate) fn members(&self) -> Vec<usize> {
         let is_member = |device: &usize| {
             let standing = self.devices[*device].project().and_then(|project| project.standing().ok());
             self.is_honest(*device) && matches!(standing, Some(InProject::Member(_)))
@@ -75,6 +78,7 @@ impl World {
                 }
             }
             self.until_quiet(QUIET, dice)?;
+            self.check_level_claims()?;
             let level = self.is_level()?;
             while !self.wires.is_empty() {
                 self.cut(0);
@@ -110,6 +114,9 @@ impl World {
             let Some(inviter) = self.some_device(dice, may_invite) else { continue };
             let Some(ticket) = self.ask(inviter, |project| project.invite(&Invitation::default()))? else { continue };
             let joined = self.devices[device].database().map(|database| database.join(&ticket).map(drop));
+            if let Some(id) = self.devices[device].id() {
+                self.roles.give(id, Role::Member);
+            }
             joined.map_or(Ok(None), |joined| self.outcome(device, joined))?;
         }
         Ok(())
@@ -125,8 +132,9 @@ impl World {
             })?;
             states.extend(state);
         }
-        // What a dishonest member wrote may wait for what it never sent to anyone.
-        let may_wait = self.devices.iter().any(|device| device.nature == Nature::Dishonest);
+        // What a dishonest member or a forger wrote may wait for what it never sent to anyone: for what a device told it that
+        // was restored since.
+        let may_wait = !self.forgers.is_empty() || self.devices.iter().any(|device| device.nature == Nature::Dishonest);
         let none_waits = states.iter().all(|(_, waiting, _)| *waiting == 0);
         Ok(states.windows(2).all(|pair| pair[0] == pair[1]) && (none_waits || may_wait))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ayni::doc::{Map, Operation, SetKind, Value};
+use ayni::doc::{Map, Operation, Value};
 use ayni::interchange::{Exporter, ImportError, ImportOptions, ReadOptions, read};
 use ayni::query::{Query, Selector};
 use ayni::{Document, DocumentId, Error, Project};
@@ -10,7 +10,7 @@ use ayni::{Document, DocumentId, Error, Project};
 use crate::broken::{Broken, Promise};
 use crate::dice::Dice;
 use crate::model::{Edit, EditId, Edits, Effect, KEY, Standing, View, Write, signature};
-use crate::world::{Claim, World};
+use crate::world::World;
 
 /// The collection that the model follows.
 pub(crate) const PLACES: &str = "places";
@@ -19,7 +19,8 @@ pub(crate) const NOTES: &str = "notes";
 
 const FIELDS: [&str; 5] = ["a", "b", "c", "m.x", "m.y"];
 const COUNTER: &str = "count";
-const KEYS: usize = 5;
+/// Keys of keyed documents: from 0.
+pub(crate) const KEYS: usize = 5;
 
 /// An edit that is about to be written.
 enum Draft {
@@ -311,7 +312,14 @@ impl World {
     pub(crate) fn delete(&mut self, device: usize, dice: &mut Dice) -> Result<(), Broken> {
         let Some((document, seen)) = self.some_document(device, dice)? else { return Ok(()) };
         self.note(format_args!("{} deletes {}", self.name(device), document.id()));
-        self.write(device, vec![(Draft::Delete(document), seen, Effect::Delete)])?;
+        let mut drafts = vec![(Draft::Delete(document), seen, Effect::Delete)];
+        if dice.percent(60) {
+            // A deletion signs nothing. A document that is made in the same commit tells whether it is there.
+            let fields = self.sets(device, dice);
+            let map = map_of(&fields, self.model.next() + 1);
+            drafts.push((Draft::Create(map), Edits::new(), Effect::Fields(fields)));
+        }
+        self.write(device, drafts)?;
         Ok(())
     }
 
@@ -324,6 +332,11 @@ impl World {
                 let fields = self.sets(device, dice);
                 drafts.push((Draft::Create(map_of(&fields, number)), Edits::new(), Effect::Fields(fields)));
             } else if let Some((document, seen)) = self.some_document(device, dice)? {
+                if dice.percent(20) {
+                    drafts.push((Draft::Delete(document), seen, Effect::Delete));
+                    number += 1;
+                    continue;
+                }
                 drafts.push(self.draft_edit(device, document, seen, number, dice));
             } else {
                 continue;
@@ -379,23 +392,6 @@ impl World {
             })
         })?;
         self.ended(device, commit, first, &ids, done.is_some())?;
-        Ok(())
-    }
-
-    /// Does anything at all to documents that no model follows.
-    pub(crate) fn scribble(&mut self, device: usize, dice: &mut Dice) -> Result<(), Broken> {
-        self.note(format_args!("{} scribbles", self.name(device)));
-        let fields = Map::from([("tags".into(), Value::List(vec![Value::Int(1)])), ("a".into(), any_value(dice))]);
-        let id = dice.pick(&self.loose).copied().filter(|_| dice.percent(75));
-        let Some(id) = id else {
-            let id = self.ask(device, |project| project.write(|tx| tx.create(NOTES, fields)))?;
-            self.loose.extend(id);
-            return Ok(());
-        };
-        let found = self.ask(device, |project| project.collection(NOTES).get_deleted(id))?.flatten();
-        let Some(document) = found else { return Ok(()) };
-        let operations: Vec<Operation> = (0..=dice.below(3)).map(|_| any_operation(dice)).collect();
-        self.ask(device, |project| project.write(|tx| tx.edit(&document, operations)))?;
         Ok(())
     }
 
@@ -470,53 +466,6 @@ impl World {
         self.ask(device, |project| project.rename_device(&name))?;
         Ok(())
     }
-
-    /// Reads the status. What it says that others have, they must have.
-    pub(crate) fn status(&mut self, device: usize) -> Result<(), Broken> {
-        self.survey(device)?;
-        let Some(status) = self.ask(device, Project::status)? else { return Ok(()) };
-        self.note(format_args!("{}: {} entries, {} waiting", self.name(device), status.entries, status.waiting));
-        for one in &status.devices {
-            let bearers = 0..self.devices.len();
-            let bearers: Vec<usize> = bearers.filter(|other| self.devices[*other].id() == Some(one.device)).collect();
-            // Of copies of one folder any may be meant.
-            let ([of], Some(receipt)) = (bearers.as_slice(), one.receipt) else { continue };
-            if !self.is_honest(*of) || !self.is_honest(device) {
-                continue;
-            }
-            self.census.count(if receipt.has_everything() { "status: has everything" } else { "status: is behind" });
-            self.note(format_args!("  {} lacks {}", self.name(*of), receipt.entries_behind));
-            let held = self.devices[device].known.clone();
-            let claim = Claim { by: device, of: *of, held, behind: receipt.entries_behind };
-            match self.devices[*of].is_on() {
-                true => self.check_claim(&claim)?,
-                false => self.claims.push(claim),
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a device that is on holds as much as a status said.
-    pub(crate) fn check_claim(&mut self, claim: &Claim) -> Result<(), Broken> {
-        self.survey(claim.of)?;
-        if !self.devices[claim.of].is_on() {
-            return Ok(());
-        }
-        // What waits for something is held, and not shown.
-        let waiting = self.ask(claim.of, Project::status)?.map_or(0, |status| status.waiting);
-        let ever = &self.devices[claim.of].ever;
-        let lacks = |(id, edits): (&DocumentId, &Edits)| match ever.get(id) {
-            Some(has) => edits.difference(has).count(),
-            None => edits.len(),
-        };
-        let lacking = claim.held.iter().map(lacks).sum::<usize>() as u64;
-        if lacking > claim.behind + waiting {
-            let (by, of) = (self.name(claim.by), self.name(claim.of));
-            let what = format!("{by} was told that {of} lacks {} entries; it lacks {lacking}", claim.behind);
-            return Broken::that(Promise::Status, what);
-        }
-        Ok(())
-    }
 }
 
 /// A map in which these fields are set to a number. Only of fields at the top, or of a whole new document.
@@ -542,33 +491,4 @@ fn difference(old: &Map, new: &Map) -> BTreeMap<String, Write> {
     let set =
         new.iter().filter(|(name, value)| old.get(*name) != Some(value)).map(|(name, _)| (name.clone(), Write::Set));
     gone.chain(set).filter(|(name, _)| name != KEY).collect()
-}
-
-fn any_value(dice: &mut Dice) -> Value {
-    match dice.below(8) {
-        0 => Value::Null,
-        1 => Value::Bool(dice.percent(50)),
-        2 => Value::Float([0.5, -0.0, f64::NAN, 1e300][dice.below(4)]),
-        3 => Value::from(["", "Cusco", "Qosqo"][dice.below(3)]),
-        4 => Value::List(vec![Value::Int(dice.below(3) as i64)]),
-        5 => Value::Map(Map::from([("x".into(), Value::Int(dice.below(3) as i64))])),
-        6 => Value::Bytes(vec![dice.below(256) as u8; dice.below(2_000)]),
-        _ => Value::Int(dice.below(4) as i64),
-    }
-}
-
-fn any_operation(dice: &mut Dice) -> Operation {
-    let path = ["a", "a.x", "a.x.deep", "tags", "n"][dice.below(5)].parse().expect("a path");
-    match dice.below(10) {
-        0 => Operation::Unset { path },
-        1 => Operation::Add { path, amount: dice.number() as i64 },
-        2 => Operation::Insert { path, element: any_value(dice) },
-        3 => Operation::Remove { path, element: any_value(dice) },
-        4 => Operation::List { path, bytes: vec![1, 2, 3] },
-        5 => Operation::Text { path, bytes: vec![1, 2, 3] },
-        _ => {
-            let kind = [SetKind::Latest, SetKind::First, SetKind::Min, SetKind::Max][dice.below(4)];
-            Operation::Set { path, kind, value: any_value(dice) }
-        }
-    }
 }

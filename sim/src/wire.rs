@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ayni::Link;
 
 use crate::dice::Dice;
+use crate::forger::Conversation;
+use crate::overheard::Overheard;
 use crate::tamper::Tamper;
 
 /// Bytes on their way in one direction beyond which nothing more is taken from the sender.
@@ -18,6 +20,8 @@ pub(crate) struct End {
     pub(crate) device: usize,
     /// Its conversation; none for what only pretends.
     pub(crate) link: Option<Link>,
+    /// A forger's conversation with it, at the other end.
+    pub(crate) forger: Option<Box<Conversation>>,
     woken: Arc<AtomicBool>,
 }
 
@@ -25,12 +29,36 @@ impl End {
     /// Of a device.
     pub(crate) fn new(device: usize, link: Link, woken: Arc<AtomicBool>) -> Self {
         woken.store(true, Ordering::Relaxed);
-        Self { device, link: Some(link), woken }
+        Self { device, link: Some(link), forger: None, woken }
     }
 
     /// Of something that is no conversation and reads nothing.
     pub(crate) fn pretended(device: usize) -> Self {
-        Self { device, link: None, woken: Arc::default() }
+        Self { device, link: None, forger: None, woken: Arc::default() }
+    }
+
+    /// Of a forger that talks to a device.
+    pub(crate) fn forging(device: usize, conversation: Conversation) -> Self {
+        let woken = Arc::new(AtomicBool::new(true));
+        Self { device, link: None, forger: Some(Box::new(conversation)), woken }
+    }
+
+    /// There may be something to send.
+    pub(crate) fn wake(&self) {
+        self.woken.store(true, Ordering::Relaxed);
+    }
+
+    fn outgoing(&mut self, most: usize) -> Vec<u8> {
+        match (&self.link, &mut self.forger) {
+            (Some(link), _) => link.outgoing(most),
+            (None, Some(forger)) => forger.outgoing(most),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// Whether it is nobody, who reads nothing and is never over.
+    fn is_nobody(&self) -> bool {
+        self.link.is_none() && self.forger.is_none()
     }
 
     /// Whether there may be something to send.
@@ -39,7 +67,7 @@ impl End {
     }
 
     fn is_over(&self) -> bool {
-        self.link.as_ref().is_some_and(Link::is_over)
+        self.link.as_ref().is_some_and(Link::is_over) || self.forger.as_ref().is_some_and(|forger| forger.is_over())
     }
 }
 
@@ -93,12 +121,17 @@ pub(crate) struct Wire {
     pub(crate) delay: (u64, u64),
     /// After so many more bytes, both ways together, it is cut.
     pub(crate) cut_after: Option<usize>,
+    /// What both ends call it.
+    pub(crate) address: String,
+    /// What somebody heard at an end whom nobody let in.
+    pub(crate) overheard: Overheard,
 }
 
 impl Wire {
     /// Between two ends.
     pub(crate) fn new(ends: [End; 2], delay: (u64, u64), tamper: [Tamper; 2]) -> Self {
-        Self { ends, ways: tamper.map(Way::new), delay, cut_after: None }
+        let (address, overheard) = (String::new(), Overheard::default());
+        Self { ends, ways: tamper.map(Way::new), delay, cut_after: None, address, overheard }
     }
 
     /// Whether the end on a side may send, and there is room for it.
@@ -108,12 +141,12 @@ impl Wire {
 
     /// Takes what the end on a side has to send, and puts it on its way.
     pub(crate) fn pull(&mut self, side: usize, now: u64, dice: &mut Dice) -> usize {
-        let end = &self.ends[side];
+        let end = &mut self.ends[side];
         let most = [64, 1_000, 16 << 10, 64 << 10][dice.below(4)];
         end.woken.store(false, Ordering::Relaxed);
-        let bytes = end.link.as_ref().map_or(Vec::new(), |link| link.outgoing(most));
+        let bytes = end.outgoing(most);
         if !bytes.is_empty() {
-            end.woken.store(true, Ordering::Relaxed);
+            end.wake();
         }
         let sent = bytes.len();
         let arrival = now + dice.between(self.delay.0, self.delay.1);
@@ -126,8 +159,18 @@ impl Wire {
     /// Whether nothing more will come of it: an end is over, and what it said is delivered.
     pub(crate) fn is_done(&self) -> bool {
         let quiet = |side: usize| !self.ends[side].is_woken() && self.ways[side].flying.is_empty();
-        self.ends.iter().all(|end| end.is_over() || end.link.is_none())
+        self.ends.iter().all(|end| end.is_over() || end.is_nobody())
             || (0..2).any(|side| self.ends[side].is_over() && quiet(side))
+    }
+
+    /// Whether nothing is on its way, and nobody has anything to say.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.flying() == 0 && self.ends.iter().all(|end| end.link.is_some() && !end.is_woken())
+    }
+
+    /// Whether somebody is at an end who is no device of ours.
+    pub(crate) fn is_nobody(&self, side: usize) -> bool {
+        self.ends[side].is_nobody()
     }
 
     /// Whether it leads to a device.

@@ -1,18 +1,23 @@
 //! The world: devices, the wires between them, and the scheduler that decides what happens next.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ayni::{ChannelInfo, DocumentId};
+use ayni::{ChannelInfo, DocumentId, ProjectId};
 
 use crate::broken::{Broken, Promise};
 use crate::census::Census;
 use crate::device::{Device, Nature};
 use crate::dice::Dice;
 use crate::environment::Time;
+use crate::forger::Forger;
+use crate::forging::Roles;
 use crate::model::{Known, Model};
+use crate::overheard::Tags;
 use crate::panics;
 use crate::tamper::Tamper;
 use crate::wire::{End, Wire};
@@ -46,6 +51,8 @@ pub(crate) struct Claim {
 /// See the module.
 pub(crate) struct World {
     pub(crate) seed: u64,
+    /// The project, once it is founded.
+    pub(crate) project: Option<ProjectId>,
     pub(crate) home: PathBuf,
     pub(crate) time: Arc<Time>,
     pub(crate) devices: Vec<Device>,
@@ -56,9 +63,17 @@ pub(crate) struct World {
     pub(crate) claims: Vec<Claim>,
     /// Documents that no model follows: they must be the same everywhere, whatever was done to them.
     pub(crate) loose: Vec<DocumentId>,
+    /// Members whose programs are not ours.
+    pub(crate) forgers: Vec<Rc<RefCell<Forger>>>,
+    /// The roles that coordinators gave.
+    pub(crate) roles: Roles,
+    /// Tags that strangers heard.
+    tags: Tags,
     trace: String,
     connections: u64,
     ticked: u64,
+    /// Since when nothing has happened.
+    pub(crate) quiet_since: u64,
 }
 
 /// What can happen next.
@@ -72,6 +87,7 @@ impl World {
     pub(crate) fn new(seed: u64, home: PathBuf) -> Self {
         Self {
             seed,
+            project: None,
             home,
             time: Arc::default(),
             devices: Vec::new(),
@@ -81,9 +97,13 @@ impl World {
             split: None,
             claims: Vec::new(),
             loose: Vec::new(),
+            forgers: Vec::new(),
+            roles: Roles::default(),
+            tags: Tags::new(),
             trace: String::new(),
             connections: 0,
             ticked: 0,
+            quiet_since: 0,
         }
     }
 
@@ -171,13 +191,16 @@ impl World {
             }
             Event::Deliver(wire, side) => self.deliver(wire, side, dice)?,
         }
+        if happened {
+            self.quiet_since = self.time.now();
+        }
         if self.time.now() - self.ticked >= TICK {
             self.tick()?;
         }
         if dice.percent(20) {
             self.time.pass(1);
         }
-        self.drop_done();
+        self.drop_done()?;
         Ok(happened)
     }
 
@@ -229,10 +252,20 @@ impl World {
             *left -= bytes.len();
         }
         let to = self.wires[wire].ends[1 - side].device;
+        if self.wires[wire].is_nobody(1 - side) || self.devices[to].nature == Nature::Stranger {
+            let secrets = self.secrets();
+            self.wires[wire].overheard.hear(&bytes, &secrets, &mut self.tags)?;
+        }
         let arrived = blake3::hash(&bytes).to_hex();
         self.note(format_args!("wire {wire}.{side} {} bytes {}", bytes.len(), &arrived[..8]));
         if let Some(link) = self.wires[wire].ends[1 - side].link.clone() {
             self.guarded(to, || link.receive(&bytes))?;
+        }
+        let now = self.time.now();
+        let end = &mut self.wires[wire].ends[1 - side];
+        if let Some(forger) = &mut end.forger {
+            forger.receive(&bytes, now)?;
+            end.wake();
         }
         if is_cut {
             self.census.count("wire cut at a byte");
@@ -255,24 +288,38 @@ impl World {
         for (device, link) in links {
             self.guarded(device, || link.tick())?;
         }
+        let now = self.time.now();
+        for end in self.wires.iter_mut().flat_map(|wire| &mut wire.ends) {
+            if let Some(forger) = &mut end.forger {
+                forger.tick(now)?;
+                end.wake();
+            }
+        }
         (0..self.devices.len()).for_each(|device| self.notice_power_cut(device));
-        self.drop_done();
-        Ok(())
+        self.drop_done()
     }
 
-    fn drop_done(&mut self) {
+    fn drop_done(&mut self) -> Result<(), Broken> {
         while let Some(wire) = self.wires.iter().position(Wire::is_done) {
             let faults = self.wires[wire].ends.iter().filter_map(|end| end.link.as_ref()?.fault());
             let faults: Vec<String> = faults.collect();
             if !faults.is_empty() {
                 self.census.count("conversation ended with a reason");
-                if self.wires[wire].ways.iter().any(|way| way.tamper.did_something()) {
-                    self.census.count("tampering noticed");
-                }
             }
+            self.look_at_tampering(wire, &faults);
             self.note(format_args!("wire {wire} is over {faults:?}"));
+            self.look_at_forger(wire, &faults)?;
             self.cut(wire);
         }
+        Ok(())
+    }
+
+    /// What no stranger may hear: names and ids of the project and what is in it.
+    fn secrets(&self) -> Vec<Vec<u8>> {
+        let project = self.project.map(|project| project.0.to_vec());
+        let names = ["Mapa", crate::users::PLACES, crate::users::NOTES].map(|name| name.as_bytes().to_vec());
+        let documents = self.model.documents().into_iter().chain(self.loose.iter().copied()).map(|id| id.0.to_vec());
+        names.into_iter().chain(project).chain(documents).collect()
     }
 
     /// Cuts a wire.
@@ -304,11 +351,17 @@ impl World {
         assert_eq!(open, 0, "something of {} still holds its database", self.name(device));
     }
 
-    /// Connects two devices.
-    pub(crate) fn connect(&mut self, one: usize, other: usize, delay: (u64, u64), tamper: [Tamper; 2]) {
+    /// What both sides of the next channel have alike, and no other has.
+    pub(crate) fn next_binding(&mut self) -> [u8; 32] {
         self.connections += 1;
         let mut binding = [0; 32];
         Dice::branch(self.seed, "binding", self.connections).fill(&mut binding);
+        binding
+    }
+
+    /// Connects two devices.
+    pub(crate) fn connect(&mut self, one: usize, other: usize, delay: (u64, u64), tamper: [Tamper; 2]) {
+        let binding = self.next_binding();
         let ids = [one, other].map(|device| {
             let database = self.devices[device].database();
             database.map_or([7; 32], |database| *database.transport_secret())
@@ -332,7 +385,9 @@ impl World {
         match <[End; 2]>::try_from(ends) {
             Ok(ends) => {
                 self.note(format_args!("wire {} from {} to {}", self.wires.len(), self.name(one), self.name(other)));
-                self.wires.push(Wire::new(ends, delay, tamper));
+                let mut wire = Wire::new(ends, delay, tamper);
+                wire.address = format!("wire {}", self.connections);
+                self.wires.push(wire);
             }
             Err(ends) => ends.into_iter().filter_map(|end| end.link).for_each(|link| link.closed()),
         }

@@ -10,8 +10,8 @@ use ayni_sim::{run, run_seed, story};
 const ACTIONS: usize = 300;
 /// Seeds of a test.
 const SEEDS: u64 = 52;
-/// How long the shortest story of a failure is looked for.
-const SHORTEN: Duration = Duration::from_secs(60);
+/// How long the shortest story of a failure is looked for, if `AYNI_SIM_SHORTEN` names no other number of seconds.
+const SHORTEN: u64 = 60;
 
 /// Every promise holds for some seeds, and everything happened that can.
 fn hold(part: u64) {
@@ -21,7 +21,9 @@ fn hold(part: u64) {
         let ended = run(seed, &steps);
         census.join(&ended.census);
         if ended.broken.is_some() {
-            let (steps, ended) = story::shortest(seed, &steps, ended, SHORTEN);
+            let given = std::env::var("AYNI_SIM_SHORTEN").ok().and_then(|seconds| seconds.parse().ok());
+            let shorten = Duration::from_secs(given.unwrap_or(SHORTEN));
+            let (steps, ended) = story::shortest(seed, &steps, ended, shorten);
             panic!(
                 "seed {seed} fails; the shortest story found, of {} steps:\n{}\nto repeat it: cargo xtask sim --seed {seed}",
                 steps.len(),

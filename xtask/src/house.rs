@@ -3,6 +3,7 @@
 //! The house is drawn in ARCHITECTURE.md; here it stands as a table. What the pure crates must not call is listed in
 //! their `clippy.toml`, where clippy looks first; here it is only seen to that each of them has that list.
 
+use crate::mutants;
 use crate::run::{cargo, root};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -21,7 +22,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("ayni-cli", &["ayni", "ayni-net", "ayni-node"]),
     ("ayni-bench", &["ayni", "ayni-net"]),
     ("ayni-load", &["ayni-log", "ayni-sync", "ayni", "ayni-net", "ayni-bench"]),
-    ("ayni-sim", &["ayni"]),
+    ("ayni-sim", &["ayni", "ayni-log", "ayni-sync"]),
     ("xtask", &[]),
 ];
 
@@ -71,8 +72,39 @@ pub(crate) fn check() -> Result<()> {
     if !broken.is_empty() {
         bail!("the house rules are broken:\n  {}", broken.join("\n  "));
     }
+    let planted = mutants::check()?;
+    println!("each of the {planted} planted defects still fits the code");
     println!("{} crates may depend on what stands left of them, and do on nothing else", HOUSE.len());
     Ok(())
+}
+
+/// The package that a file of the house belongs to, by the file's path from the root of the repository.
+pub(crate) fn package_of(path: &str) -> Option<String> {
+    let mut parts = path.split('/');
+    let name = match parts.next()? {
+        "crates" => parts.next()?.to_owned(),
+        folder => format!("ayni-{folder}"),
+    };
+    HOUSE.iter().any(|(member, _)| *member == name).then_some(name)
+}
+
+/// These packages and all that depend on one of them, however far away, leftmost first.
+pub(crate) fn standing_on(packages: &BTreeSet<String>) -> Vec<String> {
+    let mut standing = packages.clone();
+    // Whatever a crate depends on stands before it in the table, so one way through it is enough.
+    for (name, allowed) in HOUSE {
+        if allowed.iter().any(|other| standing.contains(*other)) && exists(name) {
+            standing.insert((*name).to_owned());
+        }
+    }
+    let in_order = HOUSE.iter().map(|(name, _)| (*name).to_owned());
+    in_order.filter(|name| standing.contains(name)).collect()
+}
+
+/// Whether this member of the house has been built yet.
+fn exists(name: &str) -> bool {
+    let folder = name.strip_prefix("ayni-").unwrap_or(name);
+    root().join("crates").join(name).is_dir() || root().join(folder).is_dir()
 }
 
 /// Which crates of the house each of them depends on, tests and build scripts included.
@@ -194,6 +226,13 @@ mod tests {
             let left: Vec<&str> = HOUSE.iter().take(place).map(|(name, _)| *name).collect();
             assert!(allowed.iter().all(|other| left.contains(other)), "{name} looks to its right");
         }
+    }
+
+    #[test]
+    fn a_file_belongs_to_a_package() {
+        assert_eq!(package_of("crates/ayni-log/src/lib.rs").as_deref(), Some("ayni-log"));
+        assert_eq!(package_of("sim/src/lib.rs").as_deref(), Some("ayni-sim"));
+        assert_eq!(package_of("docs/README.md"), None);
     }
 
     #[test]

@@ -25,6 +25,13 @@ const NEEDS: &[Need] = &[
     Need { debian: "make", fedora: "make", homebrew: "make", reason: "builds OpenSSL", found: || on_path("make") },
     Need { debian: "perl", fedora: "perl", homebrew: "perl", reason: "configures OpenSSL", found: || on_path("perl") },
     Need {
+        debian: "git",
+        fedora: "git",
+        homebrew: "git",
+        reason: "plants the defects of mutants/, and sees that they fit",
+        found: || on_path("git"),
+    },
+    Need {
         debian: "pkg-config",
         fedora: "pkgconf-pkg-config",
         homebrew: "pkgconf",

@@ -7,6 +7,7 @@ mod crash;
 mod fuzz;
 mod house;
 mod machine;
+mod mutants;
 mod run;
 mod steps;
 mod wasm;
@@ -21,6 +22,7 @@ Usage:
   cargo xtask test [--only STEP]... [--strict] [--list]
   cargo xtask crash [--crashes N] [--seed N]
   cargo xtask fuzz [--seconds N] [TARGET]...
+  cargo xtask mutants [--list] [--no-baseline] [NAME]...
   cargo xtask bench [--quick] [--only WORK]... [--json FILE]
   cargo xtask load [--only PART]... [--devices N] [--records N] [--minutes M] [--strangers N] [--seed N]
                    [--dir FOLDER]
@@ -49,6 +51,10 @@ load    Many real devices on this machine, a member that floods, strangers by th
           --strangers N how many of them come (5000)
           --seed N      what is left to chance (1)
           --dir FOLDER  an empty folder for the devices; kept when something fails (one below target)
+mutants Whether the tests catch the planted defects of mutants/: each is applied to a copy and tested until a test fails.
+          NAME          these alone
+          --list        what there is, and what promise each breaks
+          --no-baseline do not run all tests without a defect first
 sim     Whole devices on virtual time, with everything that can go wrong; docs/testing.md tells how to read it.
           --seed N      begin with this seed (1)
           --seeds K     run so many seeds, one after the other (1)
@@ -80,6 +86,7 @@ fn chore(arguments: &[String]) -> Result<()> {
         "crash" => crash::crash(rest),
         "fuzz" => fuzz::fuzz(rest),
         "load" => load(rest),
+        "mutants" => mutants::mutants(rest),
         "sim" => sim(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

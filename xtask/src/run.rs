@@ -3,20 +3,21 @@
 use anyhow::{Context, Result, bail};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
-/// A program with its arguments and the environment it is given, run at the root of the repository.
+/// A program with its arguments and the environment it is given, run at the root of the repository if nothing else is said.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     program: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    folder: PathBuf,
 }
 
 /// A call of `program`.
 pub(crate) fn program(program: impl Into<String>, arguments: &[&str]) -> Call {
     let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-    Call { program: program.into(), arguments, environment: Vec::new() }
+    Call { program: program.into(), arguments, environment: Vec::new(), folder: root() }
 }
 
 /// A call of the cargo that runs this program.
@@ -32,6 +33,11 @@ impl Call {
 
     pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub(crate) fn at(mut self, folder: &Path) -> Self {
+        self.folder = folder.to_owned();
         self
     }
 
@@ -54,6 +60,11 @@ impl Call {
         String::from_utf8(output.stdout).with_context(|| format!("`{self}` printed what is not UTF-8"))
     }
 
+    /// Runs it and returns how it ended and what it printed, if it could be started.
+    pub(crate) fn output(&self) -> Result<Output> {
+        self.command().stdin(Stdio::null()).output().with_context(|| format!("cannot start `{self}`"))
+    }
+
     /// Whether it runs and succeeds, without a word on the screen.
     pub(crate) fn succeeds(&self) -> bool {
         let quiet = self.command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -66,7 +77,7 @@ impl Call {
             other => other.into(),
         };
         let mut command = Command::new(program);
-        command.current_dir(root()).args(&self.arguments);
+        command.current_dir(&self.folder).args(&self.arguments);
         // What `cargo run` told this program about itself would make build scripts that watch these run again.
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(is_about_this_program) {

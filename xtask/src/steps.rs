@@ -43,9 +43,11 @@ fn steps() -> Vec<Step> {
     vec![
         check("needs", "what the machine must have beside Rust", || machine::prepare().map(|()| Outcome::Held)),
         calls("fmt", "the code is formatted", vec![cargo(&["fmt", "--all", "--check"])]),
-        check("house", "dependencies run one way; the pure crates are pure; one version of what is heavy", || {
-            house::check().map(|()| Outcome::Held)
-        }),
+        check(
+            "house",
+            "dependencies run one way; the pure crates are pure; one version of what is heavy; planted defects fit",
+            || house::check().map(|()| Outcome::Held),
+        ),
         calls(
             "clippy",
             "no lint speaks",

@@ -458,6 +458,17 @@ fn first_min_and_max_choose_among_what_was_not_replaced() {
 }
 
 #[test]
+fn of_equally_small_or_great_values_the_latest_is_shown_whichever_came_first() {
+    for kind in [SetKind::Min, SetKind::Max] {
+        let of = |value| [Operation::Set { path: "n".parse().unwrap(), kind, value }];
+        let (early, late) = (of(Value::Int(1)), of(Value::Float(1.0)));
+        for all in [[(1, 5, &[][..], &early[..]), (2, 7, &[], &late)], [(1, 7, &[], &late), (2, 5, &[], &early)]] {
+            assert_eq!(merge(&written(&all)).get(&["n"]), Some(Value::Float(1.0)));
+        }
+    }
+}
+
+#[test]
 fn an_element_added_while_another_device_removes_it_stays() {
     let remove = Operation::Remove { path: "tags".parse().unwrap(), element: "b".into() };
     let all = [

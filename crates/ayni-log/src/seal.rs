@@ -297,6 +297,23 @@ mod tests {
     }
 
     #[test]
+    fn a_compressed_payload_holds_as_much_as_the_limit_and_no_more() {
+        let noise = blake3::Hasher::new().finalize_xof();
+        let mut content = vec![0; PLAINTEXT_BYTES + 1];
+        { noise }.fill(&mut content[..100_000]);
+        let claimed = |content: &[u8]| {
+            let mut out = Writer::new();
+            out.byte(ZSTD);
+            out.varint(content.len() as u64);
+            out.raw(&zstd::bulk::compress(content, 1).unwrap());
+            unpack(out.into_vec())
+        };
+        assert_eq!(claimed(&content), Err(OpenError::Malformed("its length")));
+        content.pop();
+        assert!(claimed(&content) == Ok(content));
+    }
+
+    #[test]
     fn the_order_in_which_epochs_are_named_makes_no_difference() {
         let (a, b) = (ReadingKey([1; 32]), ReadingKey([2; 32]));
         let one = SetKey::combine(vec![(Hash([1; 32]), &a), (Hash([2; 32]), &b)]);

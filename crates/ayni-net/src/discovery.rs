@@ -196,5 +196,12 @@ mod tests {
         assert!(is_near("192.168.1.9".parse().unwrap(), &own));
         assert!(!is_near("8.8.8.8".parse().unwrap(), &own));
         assert!(!is_near("2001:db8::1".parse().unwrap(), &own));
+        let announced = |port| {
+            let addresses = "192.168.1.9,192.168.2.9,8.8.8.8,2001:db8::1";
+            let service = mdns_sd::ServiceInfo::new("_ayni._udp.local.", "one", "one.local.", addresses, port, None);
+            super::addresses(&service.unwrap().as_resolved_service(), &own)
+        };
+        assert_eq!(announced(4_433), BTreeSet::from(["192.168.1.9:4433".parse().unwrap()]));
+        assert_eq!(announced(0), BTreeSet::new());
     }
 }

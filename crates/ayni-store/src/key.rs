@@ -259,6 +259,18 @@ mod tests {
     }
 
     #[test]
+    fn a_passphrase_is_made_as_hard_as_the_file_says() {
+        // Written with numbers that no program would choose today.
+        let frozen = "ayni database key 1\n\
+            database 01010101010101010101010101010101\n\
+            lock passphrase argon2id 64 1 1 02020202020202020202020202020202\n\
+            sealed 673083b9725f8ac3ff165456314959a88e13b0431184f3c0d25ee0936a5896990c9f00106aa5b02053c0e897d1e69a72d3da4a672c0d0218c2ac460c34a7ff1b\n\
+            check 0af0ffa8005157d7\n";
+        let read = WrappedKey::decode(frozen).unwrap();
+        assert_eq!(*read.unwrap(Lock::Passphrase("open sesame")).unwrap().0, [7; 48]);
+    }
+
+    #[test]
     fn a_wrapped_key_opens_with_its_key_file_and_with_no_other() {
         let wrapped = WrappedKey::wrap(&key(), [1; 16], Lock::KeyFile(&[9; 32]), QUICK, [2; 16]).unwrap();
         let read = WrappedKey::decode(&wrapped.encode()).unwrap();

@@ -123,3 +123,86 @@ impl Outbox {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAMES: [&[u8]; 4] = [&[1, 2, 3, 4, 5, 6], &[7], &[8, 9, 10], &[11, 12]];
+
+    fn outbox() -> Outbox {
+        let mut outbox = Outbox::default();
+        FRAMES.iter().for_each(|frame| outbox.push(frame.to_vec()));
+        outbox
+    }
+
+    #[test]
+    fn what_is_sent_is_the_same_however_it_is_cut() {
+        let all = FRAMES.concat();
+        for max in 1..=all.len() + 1 {
+            let (mut outbox, mut sent) = (outbox(), Vec::new());
+            while !outbox.is_empty() {
+                assert_eq!(outbox.len(), all.len() - sent.len());
+                let piece = outbox.take(max);
+                assert_eq!(piece.len(), max.min(all.len() - sent.len()), "as much as there is room for");
+                sent.extend(piece);
+            }
+            assert_eq!((outbox.len(), sent), (0, all.clone()));
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_leaves_a_frame_that_was_begun_whole() {
+        for (sent, left) in [(0, &[][..]), (2, &[3, 4, 5, 6]), (6, &[]), (8, &[9, 10])] {
+            let mut outbox = outbox();
+            outbox.take(sent);
+            outbox.cut();
+            assert_eq!(outbox.len(), left.len());
+            assert_eq!(outbox.take(100), left, "after {sent} bytes");
+            assert!(outbox.is_empty());
+        }
+    }
+
+    #[test]
+    fn answers_pile_up_beyond_the_limit_not_at_it() {
+        let mut outbox = Outbox::default();
+        outbox.push(vec![0; limits::SEND_LIMIT]);
+        assert!(!outbox.is_over());
+        outbox.push(vec![0]);
+        assert!(outbox.is_over());
+    }
+
+    #[test]
+    fn frames_are_read_the_same_however_they_come() {
+        let frames = [(17, vec![]), (11, vec![5; 300]), (18, vec![]), (12, vec![1, 2])];
+        let bytes: Vec<u8> = frames
+            .iter()
+            .flat_map(|(kind, body)| [&(body.len() as u32 + 1).to_be_bytes()[..], &[*kind], body].concat())
+            .collect();
+        for size in 1..bytes.len() {
+            let (mut inbox, mut read) = (Inbox::default(), Vec::new());
+            for (number, mut piece) in bytes.chunks(size).enumerate() {
+                let now = number as u64;
+                while let Some(frame) = inbox.next(&mut piece, true, now).unwrap() {
+                    read.push(frame);
+                }
+                assert_eq!(inbox.unfinished_since().is_some(), inbox.len() > 0, "in pieces of {size}");
+                let came = bytes.len().min((number + 1) * size);
+                let whole: usize = read.iter().map(|(_, body)| body.len() + HEAD).sum();
+                assert_eq!(inbox.len(), came - whole);
+            }
+            assert_eq!(read, frames);
+        }
+    }
+
+    #[test]
+    fn a_frame_is_unfinished_since_its_first_byte() {
+        let mut inbox = Inbox::default();
+        for (now, byte) in [(5, 0), (6, 0), (7, 0), (8, 3), (9, 12), (10, 1)] {
+            assert_eq!(inbox.next(&mut &[byte][..], true, now), Ok(None));
+            assert_eq!(inbox.unfinished_since(), Some(5));
+        }
+        assert_eq!(inbox.next(&mut &[2][..], true, 11), Ok(Some((12, vec![1, 2]))));
+        assert_eq!((inbox.unfinished_since(), inbox.len()), (None, 0));
+    }
+}

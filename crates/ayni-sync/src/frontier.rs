@@ -1,5 +1,6 @@
 //! Frontiers: what this device holds against what the other is known to hold.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use ayni_log::entry::seed_of;
@@ -132,10 +133,11 @@ pub(crate) fn common(replica: &dyn Replica, tip: &BranchTip, theirs: &[Mark]) ->
 
 /// Whether a point lies on a branch of mine.
 pub(crate) fn on_branch(replica: &dyn Replica, tip: &BranchTip, mark: &Mark) -> bool {
-    if mark.length == tip.length {
-        return mark.hash == tip.hash;
+    match mark.length.cmp(&tip.length) {
+        Ordering::Less => holds_at(replica, &tip.log.project, tip, mark.length, &mark.hash),
+        Ordering::Equal => mark.hash == tip.hash,
+        Ordering::Greater => false,
     }
-    mark.length < tip.length && holds_at(replica, &tip.log.project, tip, mark.length, &mark.hash)
 }
 
 fn holds_at(replica: &dyn Replica, project: &ProjectId, tip: &BranchTip, length: u64, hash: &Hash) -> bool {
@@ -148,4 +150,36 @@ fn holds_at(replica: &dyn Replica, project: &ProjectId, tip: &BranchTip, length:
 /// Whether any of my branches of a log has a point.
 pub(crate) fn held(replica: &dyn Replica, log: &LogName, mark: &Mark) -> bool {
     replica.branches(log).iter().any(|tip| on_branch(replica, tip, mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use ayni_log::ids::{DeviceId, LogKind, StoreId};
+
+    use super::*;
+
+    fn log(number: usize) -> LogName {
+        let incarnation = StoreId((number as u128).to_be_bytes());
+        LogName { project: ProjectId([1; 32]), device: DeviceId([2; 32]), kind: LogKind::Data, incarnation }
+    }
+
+    fn mark(length: u64) -> Mark {
+        Mark { length, hash: Hash([length as u8; 32]), bytes: length }
+    }
+
+    #[test]
+    fn of_a_peer_no_more_logs_are_remembered_than_a_project_can_have() {
+        let mut theirs = PeerFrontier::new((0..limits::FRONTIER_BRANCHES).map(|number| (log(number), mark(1))));
+        theirs.learn(log(limits::FRONTIER_BRANCHES), None, mark(1));
+        assert_eq!(theirs.iter().count(), limits::FRONTIER_BRANCHES);
+        theirs.learn(log(0), Some(&mark(1)), mark(2));
+        assert_eq!(theirs.of(&log(0)), [mark(2)], "those that are remembered still grow");
+    }
+
+    #[test]
+    fn of_one_log_of_a_peer_the_newest_points_are_remembered() {
+        let points = limits::PEER_BRANCHES_PER_LOG as u64;
+        let theirs = PeerFrontier::new((1..=points + 1).map(|length| (log(0), mark(length))));
+        assert_eq!(theirs.of(&log(0)), (2..=points + 1).map(mark).collect::<Vec<_>>());
+    }
 }

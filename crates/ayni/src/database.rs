@@ -412,17 +412,21 @@ impl Database {
     }
 }
 
-/// Whether a copy of this device has written on in its logs too: a log cannot refer to another branch of itself, so the
-/// device goes on in a new one.
+/// Whether a copy of this device has written on in its logs too: one has another branch, or ends in what waits, which nothing
+/// does that was written here. A log cannot refer to another branch of itself, so the device goes on in a new one.
 fn is_forked(store: &Store) -> Result<bool, StoreError> {
     store.read(|snapshot| {
+        // While documents are made anew, what was written here waits too.
+        let tells = snapshot.view_version(crate::repair::DOCUMENTS)? == Some(crate::repair::DOCUMENTS_VERSION);
         let incarnation = snapshot.setting(None, INCARNATION)?;
         let incarnation = incarnation.as_deref().and_then(StoreId::from_slice);
         let (Some(secret), Some(incarnation)) = (secret_in(snapshot)?, incarnation) else { return Ok(false) };
         for (_, project) in snapshot.projects()? {
             for kind in LOG_KINDS {
                 let log = LogName { project, device: secret.id(), kind, incarnation };
-                if snapshot.branches_of(log.id())?.len() > 1 {
+                let branches = snapshot.branches_of(log.id())?;
+                let waits = |branch: &ayni_store::Branch| kind == LogKind::Data && branch.applied < branch.length;
+                if branches.len() > 1 || (tells && branches.iter().any(waits)) {
                     return Ok(true);
                 }
             }

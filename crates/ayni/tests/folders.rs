@@ -213,6 +213,26 @@ fn a_device_whose_log_forked_goes_on_in_a_new_incarnation() {
 }
 
 #[test]
+fn a_device_that_met_what_a_copy_wrote_about_members_goes_on_after_it() {
+    let [a, b] = team();
+    let first = Image::of(a);
+    // What the copy writes has seen what the other wrote, which the device itself has not when it is put back.
+    b.project().rename_device("other").unwrap();
+    meet(&first.device.database, &b.database);
+    first.device.project().rename_device("copy").unwrap();
+    meet(&first.device.database, &b.database);
+    let second = first.restore().device;
+    meet(&second.database, &b.database);
+    b.project().rename_device("another").unwrap();
+    meet(&second.database, &b.database);
+    second.project().rename_device("itself").unwrap();
+    meet(&second.database, &b.database);
+    let members = b.project().members().unwrap();
+    let itself = members.iter().find(|member| member.device == second.database.device()).unwrap();
+    assert_eq!(itself.name, "itself");
+}
+
+#[test]
 fn two_processes_on_one_folder_see_each_others_commits_and_both_reach_the_peers() {
     let [a, b] = team();
     let beside = a.open_beside();

@@ -66,6 +66,21 @@ fn a_log_comes_back_as_the_segments_that_were_written() {
 }
 
 #[test]
+fn the_signature_of_a_fixed_checkpoint_stays_also_where_a_commit_ends_there() {
+    let place = Place::new();
+    let store = place.create();
+    let mut author = Author::new(1);
+    let (first, second) = (author.commit_many(1_024), author.commit_many(3));
+    let branch = store_commit(&store, &first).unwrap();
+    store_commit(&store, &second).unwrap();
+    read(&store, |snapshot| {
+        assert_eq!(snapshot.signature_at(branch, 1_024)?, Some(first.0[0].signature));
+        assert_eq!(snapshot.signature_at(branch, 1_027)?, Some(second.0[0].signature));
+        Ok(())
+    });
+}
+
+#[test]
 fn both_sides_of_a_fork_are_kept_and_read_back_whole() {
     let place = Place::new();
     let store = place.create();
@@ -404,7 +419,7 @@ fn receipts_settings_and_addresses_are_kept() {
     });
     read(&store, |snapshot| {
         let newest = StoredReceipt { device, received: 2, receipt: vec![2] };
-        assert_eq!(snapshot.receipts(project)?, [newest.clone()]);
+        assert_eq!(snapshot.receipts(project)?, std::slice::from_ref(&newest));
         assert_eq!(snapshot.receipt(project, device)?, Some(newest));
         assert_eq!(snapshot.receipt(project, Author::new(2).name().device)?, None);
         assert_eq!(snapshot.setting(Some(project), "key")?.as_deref(), Some(&b"secret"[..]));

@@ -327,7 +327,9 @@ impl Session {
         if level && !shared.level {
             self.actions.push_back(Action::Level { project: shared.project });
         }
-        shared.cover_due |= level && !shared.level;
+        if shared.level && !level {
+            shared.uncover();
+        }
         shared.level = level;
     }
 }

@@ -169,6 +169,7 @@ impl Session {
         self.projects[index].side_mut(log.kind).acknowledged.insert(log, (end.length, end.hash));
         self.now_held(replica, index, &log, &end);
         if log.kind == LogKind::Control {
+            self.projects[index].try_authors_again();
             self.refresh(replica, index);
         } else {
             self.check_level(index);
@@ -215,6 +216,7 @@ impl Session {
             }
         }
         if kind == LogKind::Control {
+            self.projects[index].try_authors_again();
             self.refresh(replica, index);
         }
         self.check_level(index);

@@ -185,11 +185,7 @@ impl Session {
         match flown.log.kind {
             LogKind::Data => self.check_level(flown.index),
             LogKind::Control => {
-                // The other side may have learned of authors that it did not know before.
-                let lanes = shared.control.lanes.values_mut().chain(shared.data.lanes.values_mut());
-                for lane in lanes.filter(|lane| lane.state == LaneState::AuthorUnknown) {
-                    lane.state = LaneState::Sending;
-                }
+                shared.try_authors_again();
                 self.refresh(replica, flown.index);
             }
         }

@@ -226,10 +226,8 @@ impl Session {
         };
         let start = lane.next;
         let end = Mark { length: segment.length, hash: segment.hash, bytes: start.bytes.saturating_add(segment.size) };
+        // It may go beyond the target, if the branch has grown and that is yet to be told.
         lane.next = end;
-        if end.length > lane.target.length {
-            lane.target = BranchTip { length: end.length, hash: end.hash, bytes: end.bytes, ..lane.target };
-        }
         lane.unacknowledged += 1;
         let log = lane.target.log;
         if lane.since.is_some() {

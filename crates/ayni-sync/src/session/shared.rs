@@ -115,7 +115,16 @@ impl Shared {
         self.level || (self.control.is_level() && !self.mutual() && !waits_to_join)
     }
 
-    /// Entries are on their way: it is not level, and no receipt covers them.
+    /// The other side holds control entries that it did not hold before, wherever it has them from: it may know authors now
+    /// whom it did not know.
+    pub(super) fn try_authors_again(&mut self) {
+        let lanes = self.control.lanes.values_mut().chain(self.data.lanes.values_mut());
+        for lane in lanes.filter(|lane| lane.state == LaneState::AuthorUnknown) {
+            lane.state = LaneState::Sending;
+        }
+    }
+
+    /// There are entries that not both hold: it is not level, and no receipt covers them.
     pub(super) fn uncover(&mut self) {
         self.level = false;
         self.covered_here = false;
@@ -135,7 +144,7 @@ impl Shared {
     pub(super) fn withdraw(&mut self) {
         self.data.reset();
         self.receipts = Receipts::default();
-        self.level = false;
+        self.uncover();
     }
 
     /// Forgets control logs too: one of the two has refused the project.

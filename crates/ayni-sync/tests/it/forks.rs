@@ -1,9 +1,11 @@
 //! Logs that were forked, by a device whose folder was copied or restored.
 
 use ayni_log::ids::LogKind;
-use ayni_sync::message::Kind;
+use ayni_sync::Replica;
+use ayni_sync::message::{Kind, LogRef, Message};
 
-use crate::toy::project_id;
+use crate::attack::Attack;
+use crate::toy::{Toy, project_id};
 use crate::world::World;
 
 /// Device 0 wrote a log; device 1 holds a branch of it that parts at `at` and goes on for `other` entries.
@@ -104,4 +106,85 @@ fn a_fork_that_happens_while_the_session_is_open_is_taken_in() {
         world.assert_same();
         world.assert_level();
     }
+}
+
+#[test]
+fn what_the_other_holds_of_a_fork_is_lacking_until_it_comes() {
+    let mut attack = Attack::open();
+    let project = project_id(1);
+    let mut copy = Toy::new(1);
+    copy.plant(project, attack.honest.forked(project, 17, 3, "copy"));
+    let theirs = copy.frontier(&project, LogKind::Data)[0];
+    attack.say_frontier(&[theirs]);
+    let Message::Probe { id, points, .. } = attack.heard_of(Kind::Probe).remove(0) else { panic!("a probe") };
+    let common = points.iter().filter(|(length, _)| *length <= 17).count() as u64;
+    attack.say(&Message::Probed { id, held: common });
+    attack.say(&Message::Stored { first: 0, count: 1 });
+    // Now the branch here grows beyond what the other holds, which must not be taken for a part of it.
+    let branch = attack.honest.write_data(project, 1, "goes on");
+    attack.session.advanced(&attack.honest, &project, &[branch], attack.now);
+    attack.drain();
+    attack.say(&Message::Stored { first: 1, count: 1 });
+    assert_eq!(attack.heard_of(Kind::Segment).len(), 2, "the other has all from here");
+    let missing = attack.heard_of(Kind::Missing);
+    assert!(matches!(missing[..], [Message::Missing { length: 20, hash, .. }] if hash == theirs.hash));
+    assert!(!attack.session.is_level(&project));
+}
+
+#[test]
+fn only_who_has_the_longer_branch_says_that_the_other_is_no_part_of_it() {
+    for (more, other, missing) in [(5, 5, [0, 0]), (5, 2, [1, 0]), (2, 5, [0, 1])] {
+        let mut world = forked_world(10 + more, 10, other);
+        let link = world.connect(0, 1);
+        world.settle();
+        world.assert_level();
+        let said = [0, 1].map(|side| world.links[link].ends[side].count(Kind::Missing));
+        assert_eq!(said, missing, "{more} more, {other} on the other side");
+    }
+}
+
+#[test]
+fn news_of_one_branch_does_not_make_another_forgotten() {
+    let mut attack = Attack::open();
+    let project = project_id(1);
+    let branch = attack.honest.write_data(project, 0, "");
+    let fork = attack.honest.forked(project, 9, 3, "copy");
+    let fork = attack.honest.plant(project, fork);
+    let tips = [branch, fork].map(|branch| attack.honest.tip(&project, branch).unwrap());
+    attack.say_frontier(&tips);
+    assert!(attack.session.is_level(&project));
+    attack.honest.write_data(project, 1, "goes on");
+    attack.say_news(&[attack.honest.tip(&project, branch).unwrap()]);
+    // The fork grows: the other side still has what it had of it.
+    let grown = attack.honest.forked(project, 9, 4, "copy");
+    attack.comes_from_elsewhere(grown);
+    let segments = attack.heard_of(Kind::Segment);
+    assert!(matches!(&segments[..], [Message::Segment { segment, .. }] if (segment.start, segment.count) == (12, 1)));
+}
+
+#[test]
+fn what_is_said_to_be_missing_again_and_again_is_asked_about_once() {
+    let mut attack = Attack::open();
+    let tip = attack.honest.frontier(&project_id(1), LogKind::Data)[0];
+    let missing = Message::Missing { project: 0, log: LogRef::from(&tip.log), length: 20, hash: tip.hash };
+    for _ in 0..3 {
+        attack.say(&missing);
+    }
+    assert_eq!(attack.heard_of(Kind::Probe).len(), 1);
+}
+
+#[test]
+fn after_news_only_what_was_written_since_is_sent() {
+    let mut attack = Attack::level();
+    let project = project_id(1);
+    let before = attack.honest.frontier(&project, LogKind::Data)[0];
+    attack.honest.write_data(project, 1, "from elsewhere too");
+    let named = attack.honest.frontier(&project, LogKind::Data)[0];
+    attack.say_news(&[named]);
+    attack.say_news(&[before]);
+    let branch = attack.honest.write_data(project, 1, "goes on");
+    attack.session.advanced(&attack.honest, &project, &[branch], attack.now);
+    attack.drain();
+    let segments = attack.heard_of(Kind::Segment);
+    assert!(matches!(&segments[..], [Message::Segment { segment, .. }] if (segment.start, segment.count) == (21, 1)));
 }

@@ -2,128 +2,14 @@
 //! clear reason or goes on, and nothing else is lost.
 
 use ayni_log::ids::{Hash, LogKind};
-use ayni_sync::message::{Hello, Kind, LogRef, Message, RefusedCode, Summary};
-use ayni_sync::tag::{Side, project_tag, prove_transport};
+use ayni_sync::message::{Hello, Kind, Message, RefusedCode, Summary};
+use ayni_sync::tag::Side;
 use ayni_sync::{Action, CloseCode, Ended, Offer, Reason, Refusal, Replica, Session, limits};
 use proptest::prelude::*;
 
+use crate::attack::{Attack, NOW, entry_of};
 use crate::toy::{Toy, project_id};
-use crate::world::{World, config, messages, transport};
-
-const NOW: u64 = 1_000;
-
-/// An honest device with a session, and a peer whose every byte the test chooses.
-struct Attack {
-    honest: Toy,
-    peer: Toy,
-    session: Session,
-    heard: Vec<u8>,
-    actions: Vec<Action>,
-    now: u64,
-}
-
-impl Attack {
-    fn new() -> Self {
-        let mut world = World::new(2);
-        world.write(0, 20, "place");
-        let (peer, honest) = (world.devices.pop().unwrap(), world.devices.pop().unwrap());
-        let config = config(&honest, &peer, Side::Acceptor, 1, vec![Offer::from(project_id(1))]);
-        let session = Session::new(config, NOW);
-        Self { honest, peer, session, heard: Vec::new(), actions: Vec::new(), now: NOW }
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        self.session.receive(&self.honest, bytes, self.now);
-        self.drain();
-    }
-
-    fn drain(&mut self) {
-        self.actions.extend(std::iter::from_fn(|| self.session.poll_action()));
-        self.heard.extend(self.session.poll_send(&self.honest, 64 << 20));
-    }
-
-    fn say(&mut self, message: &Message) {
-        self.send(&message.encode());
-    }
-
-    fn hello(&self) -> Hello {
-        let tag = project_tag(&project_id(1), &[1; 32], Side::Initiator);
-        Hello {
-            version: 1,
-            oldest: 1,
-            device: self.peer.id(),
-            proof: prove_transport(&self.peer.secret, &transport(&self.peer)),
-            store: self.peer.store,
-            tags: vec![tag],
-        }
-    }
-
-    /// Past hello and summaries, with both control logs level and both data logs known to differ.
-    fn open() -> Self {
-        let mut attack = Self::new();
-        attack.say(&Message::Hello(attack.hello()));
-        let control = attack.peer.digest(project_id(1)).0;
-        let summary = Summary { control, rest: Some((Hash([1; 32]), Hash([2; 32]))) };
-        attack.say(&Message::Summary { project: 0, summary });
-        attack
-    }
-
-    /// Writes entries on the peer and gives their segments as messages.
-    fn segments(&mut self, count: usize) -> Vec<Message> {
-        let branch = self.peer.write_data(project_id(1), count, "new");
-        let project = project_id(1);
-        let mut all = Vec::new();
-        let (mut from, mut previous) = (0, Hash(self.peer.log(project, LogKind::Data).id().0));
-        while let Some(segment) = self.peer.segment(&project, branch, from).filter(|segment| segment.length > from) {
-            let log = LogRef::from(&self.peer.log(project, LogKind::Data));
-            let count = segment.length - from;
-            let frame = ayni_sync::message::SegmentFrame {
-                log,
-                start: from,
-                count,
-                previous,
-                hash: segment.hash,
-                size: 1,
-                left: (0, 0),
-                bytes: segment.bytes,
-            };
-            all.push(Message::Segment { project: 0, segment: frame });
-            (from, previous) = (segment.length, segment.hash);
-        }
-        all
-    }
-
-    fn ended(&self) -> Option<&Reason> {
-        self.actions.iter().find_map(|action| match action {
-            Action::Ended(Ended::Here(reason)) => Some(reason),
-            _ => None,
-        })
-    }
-
-    /// The session has ended for this reason, and the peer was told.
-    #[track_caller]
-    fn assert_ended(&mut self, code: CloseCode) {
-        self.drain();
-        let reason = self.ended().expect("the session has ended").clone();
-        assert_eq!(reason.code, code, "{reason}");
-        let last = messages(&self.heard).pop();
-        assert_eq!(last, Some(Message::Close { code: code.byte(), text: reason.text }));
-    }
-
-    #[track_caller]
-    fn assert_open(&self) {
-        assert_eq!(self.ended(), None);
-        assert!(!self.session.is_ended());
-    }
-
-    fn wait(&mut self, until: u64) {
-        while self.now < until && !self.session.is_ended() {
-            self.now = self.session.next_tick().unwrap_or(until).clamp(self.now + 1, until);
-            self.session.tick(self.now);
-            self.drain();
-        }
-    }
-}
+use crate::world::{World, config, messages};
 
 #[test]
 fn a_lying_length_ends_the_session_before_anything_is_kept() {
@@ -220,6 +106,46 @@ fn a_newer_version_that_still_speaks_ours_is_met_and_its_new_messages_are_skippe
     assert!(attack.session.peer().is_some());
     attack.send(&[0, 0, 0, 4, 100, 1, 2, 3]);
     attack.assert_ended(CloseCode::Malformed);
+}
+
+#[test]
+fn a_hello_of_this_version_ends_where_the_page_says() {
+    let mut attack = Attack::new();
+    let mut frame = Message::Hello(attack.hello()).encode();
+    frame.push(0);
+    let len = frame.len() as u32 - 4;
+    frame[..4].copy_from_slice(&len.to_be_bytes());
+    attack.send(&frame);
+    attack.assert_ended(CloseCode::Malformed);
+}
+
+#[test]
+fn a_range_of_versions_that_is_none_is_no_hello() {
+    for (version, oldest) in [(1, 0), (0, 1), (0, 0)] {
+        let mut attack = Attack::new();
+        let hello = attack.hello();
+        attack.say(&Message::Hello(Hello { version, oldest, ..hello }));
+        attack.assert_ended(CloseCode::Malformed);
+    }
+}
+
+#[test]
+fn a_project_is_named_once() {
+    let mut attack = Attack::open();
+    let tags = attack.hello().tags;
+    attack.say(&Message::Tags(tags));
+    attack.assert_ended(CloseCode::Unexpected);
+}
+
+#[test]
+fn two_copies_of_one_device_are_two_peers() {
+    let (one, mut other) = (Toy::new(1), Toy::new(1));
+    other.store = Toy::new(2).store;
+    let mut session = Session::new(config(&one, &other, Side::Acceptor, 1, Vec::new()), NOW);
+    let mut theirs = Session::new(config(&other, &one, Side::Initiator, 1, Vec::new()), NOW);
+    session.receive(&one, &theirs.poll_send(&other, 1 << 20), NOW);
+    assert_eq!(session.peer(), Some((one.id(), other.store)));
+    assert!(!session.is_ended());
 }
 
 #[test]
@@ -341,27 +267,6 @@ fn more_than_the_window_is_not_taken() {
     assert!(attack.session.held_bytes() <= limits::WINDOW + 2 * limits::SEGMENT_FRAME as u64);
 }
 
-#[test]
-fn who_asks_and_does_not_read_is_given_up() {
-    let mut attack = Attack::open();
-    let log = LogRef::from(&attack.honest.log(project_id(1), LogKind::Data));
-    let probe = Message::Probe { project: 0, id: 1, log, points: Vec::new() }.encode().repeat(10_000);
-    for _ in 0..200 {
-        attack.session.receive(&attack.honest, &probe, NOW);
-        assert!(attack.session.held_bytes() < 2 * limits::SEND_LIMIT as u64);
-    }
-    attack.assert_ended(CloseCode::Timeout);
-}
-
-#[test]
-fn who_never_says_hello_is_given_up() {
-    let mut attack = Attack::new();
-    attack.wait(NOW + limits::HELLO_TIME - 1);
-    attack.assert_open();
-    attack.wait(NOW + limits::HELLO_TIME);
-    attack.assert_ended(CloseCode::Timeout);
-}
-
 /// The segments of documents that the honest side has sent since this was last asked.
 fn data_segments(attack: &mut Attack) -> Vec<u64> {
     let heard = messages(&std::mem::take(&mut attack.heard));
@@ -373,21 +278,43 @@ fn data_segments(attack: &mut Attack) -> Vec<u64> {
 }
 
 #[test]
-fn what_was_refused_for_want_of_an_admission_is_sent_again_after_more_control_entries() {
-    let mut attack = Attack::open();
-    attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() });
-    let sent = data_segments(&mut attack);
-    assert_eq!(sent, [0, 4, 8, 12, 16]);
-    for segment in 0..5 {
-        attack.say(&Message::Refused { segment, code: RefusedCode::AuthorUnknown });
+fn what_was_refused_for_want_of_an_admission_is_sent_again_once_the_other_gained_control_entries() {
+    let admission = || [b"an admission".to_vec()];
+    let from_here = |attack: &mut Attack| {
+        let branch = attack.honest.write(project_id(1), LogKind::Control, admission());
+        attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+        attack.drain();
+        attack.say(&Message::Stored { first: 5, count: 1 });
+    };
+    let which_is_here = |attack: &mut Attack| {
+        let tip = attack.honest.frontier(&project_id(1), LogKind::Control).remove(0);
+        attack.say(&Message::News { project: 0, kind: LogKind::Control, entries: vec![entry_of(&tip)] });
+    };
+    let which_it_brings = |attack: &mut Attack| {
+        let branch = attack.peer.write(project_id(1), LogKind::Control, admission());
+        attack.frames(LogKind::Control, branch).iter().for_each(|frame| attack.say(frame));
+        for action in std::mem::take(&mut attack.actions) {
+            if let Action::Store { project, segment } = action {
+                attack.honest.store(project, &segment).unwrap();
+                attack.session.stored(&attack.honest, segment.token);
+            }
+        }
+        attack.drain();
+    };
+    let gains: [&dyn Fn(&mut Attack); 3] = [&from_here, &which_is_here, &which_it_brings];
+    for gain in gains {
+        let mut attack = Attack::open();
+        attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() });
+        let sent = data_segments(&mut attack);
+        assert_eq!(sent, [0, 4, 8, 12, 16]);
+        for segment in 0..5 {
+            attack.say(&Message::Refused { segment, code: RefusedCode::AuthorUnknown });
+        }
+        assert_eq!(data_segments(&mut attack), [], "not before something has changed");
+        gain(&mut attack);
+        assert_eq!(data_segments(&mut attack), sent);
+        attack.assert_open();
     }
-    assert_eq!(data_segments(&mut attack), [], "not before something has changed");
-    let branch = attack.honest.write(project_id(1), LogKind::Control, [b"an admission".to_vec()]);
-    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
-    attack.drain();
-    attack.say(&Message::Stored { first: 5, count: 1 });
-    assert_eq!(data_segments(&mut attack), sent);
-    attack.assert_open();
 }
 
 #[test]
@@ -403,53 +330,6 @@ fn what_is_not_wanted_is_not_sent_again() {
     attack.drain();
     assert_eq!(data_segments(&mut attack), []);
     attack.assert_open();
-}
-
-#[test]
-fn who_falls_silent_is_given_up_and_who_is_idle_is_not() {
-    let mut attack = Attack::open();
-    attack.wait(NOW + limits::SILENCE);
-    attack.assert_ended(CloseCode::Timeout);
-
-    let mut world = World::new(2);
-    let link = world.connect(0, 1);
-    world.settle();
-    for _ in 0..100 {
-        world.now += 10_000;
-        world.round();
-        world.round();
-    }
-    world.assert_level();
-    assert!(world.links[link].ends[0].count(Kind::Ping) >= 40);
-}
-
-#[test]
-fn who_never_finishes_a_message_is_given_up() {
-    let mut attack = Attack::open();
-    attack.session.receive(&attack.honest, &[0, 0, 1, 0, 5], NOW);
-    for _ in 0..limits::FRAME_TIME / 10_000 {
-        attack.assert_open();
-        attack.now += 10_000;
-        attack.session.receive(&attack.honest, &[0], attack.now);
-        attack.session.tick(attack.now);
-        attack.drain();
-    }
-    attack.assert_ended(CloseCode::Timeout);
-}
-
-#[test]
-fn who_takes_segments_and_never_acknowledges_is_given_up() {
-    let mut attack = Attack::open();
-    attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() });
-    assert!(messages(&attack.heard).iter().any(|message| message.kind() == Kind::Segment));
-    while attack.now < NOW + limits::STALL_TIME {
-        attack.assert_open();
-        attack.now += 10_000;
-        attack.send(&Message::Ping.encode());
-        attack.session.tick(attack.now);
-        attack.drain();
-    }
-    attack.assert_ended(CloseCode::Timeout);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Devices meet, and both end up with everything.
 
 use ayni_log::ids::LogKind;
-use ayni_sync::message::Message;
-use ayni_sync::{Action, Amount, Offer};
+use ayni_sync::message::{Kind, Message};
+use ayni_sync::{Action, Offer, Refusal, Replica};
 
+use crate::attack::{Attack, entry_of, of_a_third_device};
 use crate::toy::project_id;
 use crate::world::World;
 
@@ -135,30 +136,6 @@ fn the_same_segments_from_two_peers_at_once_do_not_confuse() {
 }
 
 #[test]
-fn progress_is_exact_and_only_grows() {
-    let mut world = World::new(2);
-    world.chunk = 500;
-    world.watch = Some(project_id(1));
-    world.write(0, 333, "place");
-    let bytes = world.devices[0].bytes(project_id(1), LogKind::Data);
-    let link = world.connect(0, 1);
-    world.settle();
-    let seen = &world.links[link].ends[1].progress;
-    let whole = Amount { entries: 333, bytes };
-    let first = seen.iter().position(|(_, left)| left.entries > 0).expect("it is told how much is to come");
-    for pair in seen[first..].windows(2) {
-        assert!(pair[0].0.entries <= pair[1].0.entries && pair[0].0.bytes <= pair[1].0.bytes, "what is done shrank");
-    }
-    for (received, left) in &seen[first..] {
-        assert_eq!(received.entries + left.entries, whole.entries);
-        assert_eq!(received.bytes + left.bytes, whole.bytes);
-    }
-    assert_eq!(seen.last(), Some(&(whole, Amount::default())));
-    let sent = world.links[link].ends[0].session.progress(&project_id(1)).unwrap();
-    assert_eq!((sent.sent, sent.to_send), (whole, Amount::default()));
-}
-
-#[test]
 fn a_small_project_does_not_wait_behind_a_large_one() {
     let mut world = World::new(2);
     world.chunk = 2_000;
@@ -216,52 +193,6 @@ fn a_project_can_be_added_to_an_open_session_from_either_side() {
 }
 
 #[test]
-fn goodbye_waits_until_both_hold_the_same_and_have_receipts() {
-    let mut world = World::new(2);
-    world.chunk = 900;
-    world.write(0, 100, "from a");
-    world.write(1, 100, "from b");
-    let link = world.connect(0, 1);
-    world.links[link].ends[0].session.goodbye();
-    world.settle();
-    world.assert_same();
-    for end in &world.links[link].ends {
-        assert_eq!(end.ended(), Some(&ayni_sync::Ended::Goodbye));
-    }
-    for device in &world.devices {
-        assert_eq!(device.projects[&project_id(1)].receipts.len(), 2, "each has both receipts");
-    }
-}
-
-#[test]
-fn goodbye_does_not_wait_for_ever_for_a_device_that_gives_no_receipt() {
-    let mut world = World::new(2);
-    world.connect(0, 1);
-    world.settle();
-    world.links.clear();
-    for device in &mut world.devices {
-        device.projects.get_mut(&project_id(1)).unwrap().receipts.clear();
-    }
-    let link = world.connect(0, 1);
-    world.round();
-    world.links[link].ends[0].session.goodbye();
-    for _ in 0..3 {
-        world.links[link].ends.iter_mut().for_each(|end| while end.session.poll_action().is_some() {});
-        world.now += 1_500;
-        for _ in 0..5 {
-            world.now += 1;
-            let ends = &mut world.links[link].ends;
-            for side in [0, 1] {
-                ends[side].session.tick(world.now);
-                let bytes = ends[side].session.poll_send(&world.devices[side], 1 << 20);
-                ends[1 - side].session.receive(&world.devices[1 - side], &bytes, world.now);
-            }
-        }
-    }
-    assert!(world.links[link].ends.iter().all(|end| end.session.is_ended()));
-}
-
-#[test]
 fn the_window_bounds_what_either_side_holds() {
     let mut world = World::new(2);
     let large: Vec<_> = (0..700u32).map(|n| vec![n as u8; 30 << 10]).collect();
@@ -275,6 +206,7 @@ fn the_window_bounds_what_either_side_holds() {
     let frame = ayni_sync::limits::SEGMENT_FRAME as u64;
     assert!(a.most_held <= ayni_sync::limits::SEND_BUFFER as u64 + frame, "sender holds {}", a.most_held);
     assert!(b.most_held <= ayni_sync::limits::WINDOW + 2 * frame, "receiver holds {}", b.most_held);
+    assert!(b.most_held >= ayni_sync::limits::WINDOW, "receiver says that it holds {}", b.most_held);
     assert!(a.sent <= ayni_sync::limits::WINDOW + 2 * frame, "{} bytes were sent unacknowledged", a.sent);
     assert!(a.sent >= ayni_sync::limits::WINDOW, "the window was not used");
     world.holding.clear();
@@ -360,4 +292,97 @@ fn what_was_held_back_goes_out_when_no_one_else_brings_it() {
         world.round();
     }
     assert_eq!(world.data_entries(2), 800);
+}
+
+#[test]
+fn what_came_from_elsewhere_is_named_to_who_named_it_first() {
+    let mut attack = Attack::level();
+    let (branch, tip) = of_a_third_device(3);
+    attack.say_news(&[tip]);
+    assert!(!attack.session.is_level(&project_id(1)));
+    attack.comes_from_elsewhere(branch);
+    assert!(attack.session.is_level(&project_id(1)));
+    let news = attack.heard_of(Kind::News);
+    assert!(matches!(&news[..], [Message::News { entries, .. }] if entries[..] == [entry_of(&tip)]));
+}
+
+#[test]
+fn what_is_sent_before_it_is_told_of_goes_once() {
+    let mut attack = Attack::open();
+    attack.honest.write_data(project_id(1), 2, "more");
+    let frontier = Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() };
+    attack.session.receive(&attack.honest, &frontier.encode(), attack.now);
+    // The last segment is read when the database holds more than the session has heard of.
+    let branch = attack.honest.write_data(project_id(1), 1, "meanwhile");
+    attack.drain();
+    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+    attack.drain();
+    assert_eq!(attack.heard_of(Kind::Segment).len(), 6);
+    attack.say(&Message::Stored { first: 0, count: 6 });
+    assert!(attack.session.is_level(&project_id(1)));
+}
+
+#[test]
+fn acknowledgements_are_gathered_into_runs() {
+    let mut attack = Attack::level();
+    for segment in attack.segments(20) {
+        attack.say(&segment);
+    }
+    for token in [4, 0, 1, 3] {
+        attack.session.stored(&attack.honest, ayni_sync::Token(token));
+    }
+    attack.drain();
+    let runs = [(0, 2), (3, 2)].map(|(first, count)| Message::Stored { first, count });
+    assert_eq!(attack.heard_of(Kind::Stored), runs);
+}
+
+#[test]
+fn each_side_names_all_that_it_holds_once() {
+    let mut world = World::new(2);
+    world.write(0, 20, "a");
+    world.write(1, 20, "b");
+    for device in [0, 1] {
+        world.devices[device].write(project_id(1), LogKind::Control, [vec![device as u8; 20]]);
+        world.devices[device].renew_receipt(project_id(1));
+    }
+    let link = world.connect(0, 1);
+    world.settle();
+    world.assert_level();
+    for end in &world.links[link].ends {
+        assert_eq!((end.count(Kind::Summary), end.count(Kind::Frontier), end.count(Kind::Receipts)), (1, 2, 1));
+        assert_eq!(end.log.iter().filter(|action| matches!(action, Action::Admitted { .. })).count(), 1);
+    }
+}
+
+#[test]
+fn what_is_not_wanted_is_not_waited_for_and_what_only_lacks_its_base_is() {
+    let mut attack = Attack::level();
+    let segment = attack.segments(4).remove(0);
+    let theirs = attack.peer.frontier(&project_id(1), LogKind::Data);
+    let (_, of_third) = of_a_third_device(3);
+    attack.say_news(&theirs);
+    attack.say_news(&[of_third]);
+    let mut refuse = |token, refusal| {
+        attack.say(&segment);
+        attack.session.refused(ayni_sync::Token(token), refusal);
+        attack.drain();
+        attack.session.is_level(&project_id(1))
+    };
+    assert!(!refuse(0, Refusal::UnknownBase));
+    assert!(!refuse(1, Refusal::Unwanted), "what the third device wrote is still lacking");
+    let (branch, _) = of_a_third_device(3);
+    attack.comes_from_elsewhere(branch);
+    assert!(attack.session.is_level(&project_id(1)));
+}
+
+#[test]
+fn what_the_other_is_known_to_lack_is_not_held_back_when_it_grows() {
+    let mut attack = Attack::open();
+    let (branch, _) = of_a_third_device(8);
+    attack.honest.plant(project_id(1), branch);
+    let frontier = Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() };
+    attack.session.receive(&attack.honest, &frontier.encode(), attack.now);
+    let (branch, _) = of_a_third_device(12);
+    attack.comes_from_elsewhere(branch);
+    assert_eq!(attack.heard_of(Kind::Segment).len(), 8);
 }

@@ -1,11 +1,12 @@
 //! Who learns what.
 
-use ayni_log::ids::LogKind;
-use ayni_sync::message::{Kind, Message};
-use ayni_sync::{Action, Offer};
+use ayni_log::ids::{Hash, LogKind};
+use ayni_sync::message::{Kind, LogRef, Message, RefusedCode, Summary};
+use ayni_sync::{Action, BranchTip, Offer, Replica};
 
+use crate::attack::Attack;
 use crate::toy::{Toy, project_id};
-use crate::world::World;
+use crate::world::{World, messages};
 
 fn world_with_stranger() -> World {
     let mut world = World::new(2);
@@ -22,6 +23,11 @@ fn offer(join: Option<Vec<u8>>) -> Vec<Offer> {
 fn who_has_no_project_in_common_hears_only_hello() {
     let mut world = world_with_stranger();
     let link = world.connect_with(0, 2, offer(None), vec![Offer::from(project_id(5))]);
+    world.settle();
+    world.write(0, 1, "more");
+    let stranger = world.devices[2].id();
+    let branch = world.devices[0].admit(project_id(1), stranger);
+    world.advanced(0, project_id(1), branch, None);
     world.settle();
     for end in &world.links[link].ends {
         let kinds: Vec<_> = end.said().iter().map(Message::kind).collect();
@@ -137,4 +143,109 @@ fn a_removed_device_gets_nothing_new() {
     assert_eq!((world.data_entries(1), world.data_entries(2)), (25, 23));
     let kinds: Vec<_> = world.links[by_b].ends[0].said().iter().map(Message::kind).collect();
     assert!(kinds.iter().all(|kind| matches!(kind, Kind::Hello | Kind::Declined | Kind::Refused)), "{kinds:?}");
+}
+
+#[test]
+fn a_device_that_is_removed_while_it_listens_hears_so_at_once_and_nothing_else() {
+    let mut world = World::new(2);
+    world.write(0, 20, "before");
+    let link = world.connect(0, 1);
+    world.settle();
+    let before = world.links[link].ends[0].said().len();
+    let removed = world.devices[1].id();
+    let branch = world.devices[0].remove(project_id(1), removed);
+    world.advanced(0, project_id(1), branch, None);
+    world.settle();
+    let kinds: Vec<_> = world.links[link].ends[0].said()[before..].iter().map(Message::kind).collect();
+    assert_eq!(kinds, [Kind::Declined]);
+}
+
+#[test]
+fn who_takes_back_an_admission_and_gives_it_again_is_told_all_anew() {
+    let mut attack = Attack::level();
+    let control = attack.peer.digest(project_id(1)).0;
+    let mut say = |rest| {
+        attack.say(&Message::Summary { project: 0, summary: Summary { control, rest } });
+        (attack.session.is_level(&project_id(1)), attack.heard_of(Kind::Frontier).len())
+    };
+    assert_eq!(say(None), (false, 1));
+    assert_eq!(say(Some((Hash([3; 32]), Hash([4; 32])))), (false, 2));
+}
+
+#[test]
+fn what_is_on_its_way_when_an_admission_is_taken_back_still_counts() {
+    let mut attack = Attack::open();
+    attack.say_frontier(&[]);
+    let theirs = attack.segments(3).remove(0);
+    attack.say(&theirs);
+    let (control, data) = attack.honest.digest(project_id(1));
+    for rest in [None, Some((data, Hash([4; 32])))] {
+        attack.say(&Message::Summary { project: 0, summary: Summary { control, rest } });
+    }
+    let progress = attack.session.progress(&project_id(1)).unwrap();
+    assert_eq!((progress.to_send.entries, progress.to_receive.entries), (20, 3));
+    assert!(!attack.session.is_level(&project_id(1)));
+    attack.session.stored(&attack.honest, ayni_sync::Token(0));
+    assert!(!attack.session.is_level(&project_id(1)), "what was sent is not acknowledged");
+    attack.say(&Message::Stored { first: 0, count: 5 });
+    assert!(attack.session.is_level(&project_id(1)));
+}
+
+#[test]
+fn a_summary_that_says_the_same_again_changes_nothing() {
+    let mut attack = Attack::level();
+    let control = attack.peer.digest(project_id(1)).0;
+    attack.say(&Message::Summary {
+        project: 0,
+        summary: Summary { control, rest: Some((Hash([3; 32]), Hash([4; 32]))) },
+    });
+    assert!(attack.session.is_level(&project_id(1)));
+    assert_eq!((attack.heard_of(Kind::Frontier).len(), attack.heard_of(Kind::Receipts).len()), (1, 1));
+}
+
+#[test]
+fn who_was_refused_still_hears_who_is_in_the_project_and_can_ask_anew() {
+    let mut world = world_with_stranger();
+    let first = vec![1, 2, 3];
+    let link = world.connect_with(0, 2, offer(None), offer(Some(first)));
+    world.settle();
+    world.links[link].ends[0].session.decline(&project_id(1), "the ticket has expired");
+    world.settle();
+    let branch = world.devices[0].admit(project_id(1), Toy::new(44).id());
+    world.advanced(0, project_id(1), branch, None);
+    world.settle();
+    assert_eq!(world.devices[2].digest(project_id(1)).0, world.devices[0].digest(project_id(1)).0);
+
+    world.admits = true;
+    let request = world.devices[2].id().0.to_vec();
+    let again = Offer { project: project_id(1), join: Some(request) };
+    world.links[link].ends[1].session.add_project(&world.devices[2], again);
+    world.settle();
+    assert_eq!(world.data_entries(2), 20);
+    let told = world.links[link].ends[1].log.iter();
+    assert_eq!(told.filter(|action| matches!(action, Action::NotAdmitted { .. })).count(), 2, "once for each request");
+}
+
+#[test]
+fn a_stranger_that_asks_as_if_it_were_admitted_learns_nothing_and_gives_nothing() {
+    let mut attack = Attack::stranger();
+    attack.honest.renew_receipt(project_id(1));
+    let tip = attack.honest.frontier(&project_id(1), LogKind::Data)[0];
+    let (log, hash) = (LogRef::from(&tip.log), tip.hash);
+    attack.heard.clear();
+    attack.say_frontier(&[]);
+    attack.say_news(&[BranchTip { length: 8, hash: Hash([1; 32]), ..tip }]);
+    attack.say(&Message::Missing { project: 0, log, length: tip.length, hash });
+    attack.say(&Message::Probe { project: 0, id: 0, log, points: vec![(tip.length, hash)] });
+    attack.say(&Message::Receipts { project: 0, last: true, entries: Vec::new() });
+    let segment = attack.segments(1).remove(0);
+    attack.say(&segment);
+    let branch = attack.honest.write_data(project_id(1), 1, "later");
+    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+    attack.drain();
+    let answers = [Message::Probed { id: 0, held: 0 }, Message::Refused { segment: 0, code: RefusedCode::Unwanted }];
+    assert_eq!(messages(&attack.heard), answers);
+    attack.assert_open();
+    assert!(!attack.session.is_level(&project_id(1)));
+    assert!(!attack.actions.iter().any(|action| matches!(action, Action::Store { .. } | Action::StoreReceipt { .. })));
 }

@@ -41,11 +41,12 @@ fn a_receipt_reads_back_and_only_its_device_can_have_signed_it() {
 #[test]
 fn a_receipt_in_another_order_or_beyond_its_heads_is_refused() {
     let (good, _) = receipt();
-    let spoil: [fn(&mut Receipt); 5] = [
+    let spoil: [fn(&mut Receipt); 6] = [
         |receipt| receipt.heads.reverse(),
         |receipt| receipt.lacked.reverse(),
         |receipt| receipt.lacked[1].count = 1_005,
         |receipt| receipt.lacked[1].head = 2,
+        |receipt| receipt.lacked[1].start = u64::MAX,
         |receipt| receipt.lacked[0].count = 10,
     ];
     for spoil in spoil {

@@ -81,6 +81,14 @@ impl Branch {
             && self.counting.iter().any(|range| range.contains(&position))
     }
 
+    /// Whether `seen` is what was anchored up to the tip. Of a control log, which nothing scans, it is as long as this device
+    /// alone writes on it.
+    pub(crate) fn has_seen_all(&self) -> bool {
+        let place = |seen: &Seen| (seen.log, seen.position, seen.hash);
+        let anchored = self.tip.anchors().map(|(_, anchored)| Some((anchored.log, anchored.position, anchored.hash)));
+        anchored.eq(self.seen.iter().map(|seen| seen.as_ref().map(place)))
+    }
+
     /// The first position that it does not share with the branch it forked off.
     pub(crate) fn own_start(&self) -> u64 {
         self.fork.map_or(0, |(_, at)| at)

@@ -83,7 +83,9 @@ impl Author<'_> {
     ) -> Result<(), Error> {
         let Some(branch) = state.branches.get(row) else { return Err(Error::Damaged("this device's control log")) };
         let before = branch.tip.clone();
-        let mut anchors = Anchors::new(&state.branches, &branch.seen);
+        // A copy of this device may have written on in its log, and anchored more.
+        let seen = if branch.has_seen_all() { branch.seen.clone() } else { state.read_seen(tx, row)? };
+        let mut anchors = Anchors::new(&state.branches, &seen);
         anchors.see_heads(tx, before.name().device, &state.view.heads_for(&before))?;
         let time = self.environment.now();
         let mut declarations = std::mem::take(&mut anchors.declarations);

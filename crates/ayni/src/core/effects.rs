@@ -260,16 +260,19 @@ impl Run<'_> {
 /// Merges the documents anew of which entries in effect count now and did not before, or the other way round. To be called
 /// when what is in effect is in the store.
 pub(crate) fn merge_rejudged(tx: &mut Write<'_>, state: &mut State, documents: &mut Documents) -> Result<(), Error> {
-    let mut affected = BTreeSet::new();
+    let mut affected: BTreeMap<DocumentRow, BTreeSet<EntryKey>> = BTreeMap::new();
     for (row, range) in std::mem::take(&mut state.rejudged) {
         tx.entries(row, range, |entry| {
-            affected.extend(entry.document);
+            if let Some(document) = entry.document {
+                affected.entry(document).or_default().insert(entry.key);
+            }
             Ok::<_, Error>(ControlFlow::Continue(()))
         })?;
     }
-    for row in affected {
-        // All entries of a document, those without effect too, are its heads or ancestors of them.
-        let heads = documents.get(tx, &state.indexes, row)?.heads().iter().map(|key| key.0).collect();
+    for (row, rejudged) in affected {
+        // An entry that had no effect so far is no head and perhaps no ancestor of one, so it is named.
+        let heads = documents.get(tx, &state.indexes, row)?.heads().iter().map(|key| key.0);
+        let heads = heads.chain(rejudged).collect();
         let merged = merge(tx, state, heads, None)?;
         *documents.get(tx, &state.indexes, row)? = merged;
         documents.relieve(tx, &state.indexes)?;

@@ -74,6 +74,12 @@ pub(crate) fn ingest(
                 ingested.invalid = Some(error);
                 Err(Refusal::Invalid)
             }
+            // Nothing is purged or held back by choice yet. The entries would be acknowledged, and what they are about would
+            // never come: who has it takes this device to have it too.
+            Ok(incoming) if incoming.segment.entries.iter().any(|entry| entry.payload.is_none()) => {
+                ingested.invalid = Some("entries came without their content".into());
+                Err(Refusal::Invalid)
+            }
             Ok(incoming) if incoming.segment.log.kind == LogKind::Control => {
                 store_gathered(tx, state, &mut documents, gathered.take())?;
                 let answer = take_control(tx, state, incoming, &mut ingested)?;

@@ -68,8 +68,8 @@ pub(crate) enum PenError {
     Store(#[from] StoreError),
     #[error("the branch of a parent is not here")]
     NoParent,
-    /// A log cannot refer to another branch of itself.
-    #[error("a parent is in another branch of this log")]
+    /// A log cannot refer to another branch of itself, and does not go on after what waits.
+    #[error("a copy wrote on in this log")]
     Forked,
 }
 
@@ -86,6 +86,10 @@ impl<'a> Pen<'a> {
         changes: usize,
     ) -> Result<Self, PenError> {
         let branch = branches.get(row).ok_or(PenError::NoParent)?;
+        // What this device writes takes effect at once; so what waits at the end of its log is a copy's.
+        if branch.applied < branch.tip.length() {
+            return Err(PenError::Forked);
+        }
         let declared = nib.declare.take();
         let mut pen = Self {
             branches,

@@ -296,7 +296,7 @@ impl State {
     }
 
     /// What a branch has anchored up to its tip, by number less 1, and where it lies here.
-    fn read_seen(&self, store: &Snapshot<'_>, row: BranchRow) -> Result<Vec<Option<Seen>>, Error> {
+    pub(crate) fn read_seen(&self, store: &Snapshot<'_>, row: BranchRow) -> Result<Vec<Option<Seen>>, Error> {
         let Some(branch) = self.branches.get(row) else { return Ok(Vec::new()) };
         let mut seen = Vec::new();
         for (_, anchored) in branch.tip.anchors() {

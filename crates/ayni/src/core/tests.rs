@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ayni_doc::Value;
+use ayni_log::entry::Entry;
 use ayni_log::header::{Anchor, BodyV1, Declaration, Subject};
 use ayni_log::ids::{Hash, LogKind, LogName, StoreId};
 use ayni_log::limits;
 use ayni_log::membership::{ControlBody, Fence, IncarnationBody, JoinRequest, admit, control_entries, removal, rotate};
-use ayni_log::segment::{Segment, encode_segment};
+use ayni_log::segment::{Segment, WireEntry, encode_segment};
 use ayni_log::sign::DeviceSecret;
 use ayni_log::tip::Tip;
 use ayni_log::write::{Draft, write_commit};
@@ -182,6 +183,25 @@ fn what_a_removed_device_wrote_past_its_fence_has_no_effect_in_whatever_order_it
 }
 
 #[test]
+fn what_was_judged_before_all_that_its_author_had_seen_came_shows_once_it_counts() {
+    let [a, b, c, d] = team();
+    let [one, two, three, four] = [&a, &b, &c, &d].map(Device::project);
+    let mut pieces = Pieces::default();
+    pieces.gather(&one);
+    let new = |value| move |tx: &mut crate::Transaction<'_, '_>| tx.put("places", "one", number(value)).map(drop);
+    // What the member wrote has seen the second name, and that has seen the first.
+    one.rename_device("first").unwrap();
+    meet(&a.database, &c.database);
+    three.rename_device("second").unwrap();
+    meet(&c.database, &b.database);
+    two.write(new(1)).unwrap();
+    pieces.gather(&two);
+    for seed in 0..40 {
+        assert_eq!(pieces.digest_in_some_order(&four, seed), two.digest().unwrap(), "in the order of seed {seed}");
+    }
+}
+
+#[test]
 fn a_fence_on_one_side_of_a_fork_acts_alike_whichever_side_came_first() {
     let [a, b, c, d] = team();
     let [one, three, four] = [&a, &c, &d].map(Device::project);
@@ -268,6 +288,36 @@ fn of_a_log_that_forks_again_and_again_what_others_refer_to_is_taken_by_everyone
     create(&forked.device.project(), number(11));
     assert!(offer(&all_of(&forked.device.project()), &one).contains(&Err(Refusal::Unwanted)));
     assert_eq!(one.collection("places").len().unwrap(), 2);
+}
+
+#[test]
+fn a_device_whose_own_log_ends_in_what_waits_goes_on_in_a_new_incarnation() {
+    let [a, b, c] = team();
+    meet(&a.database, &c.database);
+    let first = Image::of(a);
+    c.project().rename_device("seen by the copy").unwrap();
+    meet(&first.device.database, &c.database);
+    let id = create(&first.device.project(), number(1));
+    let mut pieces = Pieces::default();
+    pieces.gather(&first.device.project());
+    let second = first.restore().device;
+    // Its own entry comes back, and not what that refers to.
+    let (project, device) = (second.project().id(), second.database.device());
+    let own = LogName { project, device, kind: LogKind::Data, incarnation: second.database.incarnation() };
+    pieces.branches.retain(|(log, _), _| *log == own.id());
+    assert_eq!(offer(&pieces, &second.project()), [Ok(())]);
+    assert_eq!(second.project().status().unwrap().waiting, 1);
+    let refused = second.project().write(|tx| tx.create("places", number(2)).map(drop));
+    assert!(matches!(refused, Err(Error::Forked)), "{refused:?}");
+    let third = second.restart();
+    create(&third.project(), number(3));
+    for other in [&c, &b] {
+        meet(&third.database, &other.database);
+    }
+    meet(&third.database, &c.database);
+    assert_eq!(get(&third.project(), id, "number"), Some(Value::Int(1)));
+    assert_eq!(third.project().collection("places").len().unwrap(), 2);
+    assert!(same(&[&third.project(), &b.project(), &c.project()]));
 }
 
 /// Writes the same beginning of one commit with several endings, the first of them without its own end yet.
@@ -454,6 +504,28 @@ fn a_segment_that_is_forged_or_cut_is_refused_and_changes_nothing() {
     let other = Hash([7; 32]);
     assert!(!offer(&genuine.bytes, genuine.previous, other), "announced with another end");
     assert_eq!(two.status().unwrap(), before);
+}
+
+#[test]
+fn headers_that_come_without_their_content_are_refused_and_the_content_can_come_from_another() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let id = create(&one, number(1));
+    let mut pieces = Pieces::default();
+    pieces.gather(&one);
+    let data = |piece: &&Piece| Segment::decode(&piece.bytes, one.id()).unwrap().log.kind == LogKind::Data;
+    let genuine = pieces.branches.values().flatten().find(data).unwrap().clone();
+    let mut segment = Segment::decode(&genuine.bytes, one.id()).unwrap();
+    for entry in &mut segment.entries {
+        let header = Entry::read_header(&entry.header, entry.payload.as_deref()).unwrap();
+        *entry = WireEntry { header: header.encode(), payload: None };
+    }
+    let inner = &two.database.inner;
+    let incoming = Incoming { segment, previous: genuine.previous, last: genuine.last };
+    let taken = two.core.write(inner, |tx, state| ingest(tx, state, &inner.author(), [Ok(incoming)]));
+    assert_eq!(taken.unwrap().answers, [Err(Refusal::Invalid)]);
+    meet(&a.database, &b.database);
+    assert_eq!(read(&two, id).fields(), read(&one, id).fields());
 }
 
 #[test]
