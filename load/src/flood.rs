@@ -89,6 +89,9 @@ pub fn run(flood: &Flood, setting: &Setting) -> Result<Outcome> {
 
     let Done {} = stage.cast.ask(EVE, &Order::Offline)?;
     for how in Nuisance::ALL {
+        if how == Nuisance::Crowd {
+            let Done {} = stage.cast.ask(EVE, &Order::Fill { records: flood.backlog..2 * flood.backlog })?;
+        }
         let mut did = Pestered::default();
         let during = pulse.take(&mut stage, [ANA, BEN], &format!("{how:?}"), |stage| {
             stage.tell(true, || format!("eve sends {how:?}"));

@@ -180,11 +180,14 @@ pub enum Nuisance {
     Spoilt,
     /// Any bytes.
     Noise,
+    /// All that it has, in many conversations at once.
+    Crowd,
 }
 
 impl Nuisance {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Pings, Self::Summaries, Self::Probes, Self::Receipts, Self::Spoilt, Self::Noise];
+    pub const ALL: [Self; 7] =
+        [Self::Pings, Self::Summaries, Self::Probes, Self::Receipts, Self::Spoilt, Self::Noise, Self::Crowd];
 }
 
 /// A line from a device.

@@ -30,12 +30,20 @@ const SHAME: Duration = Duration::from_millis(10);
 /// Time between two true commits, where those are spoilt on their way.
 const COMMITS: Duration = Duration::from_millis(5);
 
+/// Conversations that it begins at once with everyone, where it comes as a crowd.
+const CROWD: usize = 50;
+
 /// A pest on the network.
 pub(crate) struct Pest {
-    network: Arc<Network>,
+    faces: Vec<Face>,
     done: Arc<Deeds>,
-    coming_again: JoinHandle<()>,
     writing: Option<JoinHandle<()>>,
+}
+
+/// One of the peers that it is to the network.
+struct Face {
+    network: Arc<Network>,
+    coming_again: JoinHandle<()>,
 }
 
 #[derive(Default)]
@@ -52,12 +60,58 @@ impl Pest {
         links: Vec<PeerAddr>,
         how: Nuisance,
     ) -> Result<Self> {
-        let mut config = NetworkConfig::new(*database.transport_secret());
-        (config.discovery, config.listen) = (false, Some(listen));
         let done = Arc::new(Deeds::default());
+        let mut secrets = vec![*database.transport_secret()];
+        if how == Nuisance::Crowd {
+            // The device proves of any transport key that it is its own.
+            secrets.extend((1..CROWD).map(|face| [u8::try_from(face).unwrap_or(0); 32]));
+        }
+        let mut faces = Vec::new();
+        for secret in secrets {
+            let mut config = NetworkConfig::new(secret);
+            (config.discovery, config.listen) = (false, Some(listen));
+            let rude = |farewells| Rude {
+                database: database.clone(),
+                project: project.id(),
+                how,
+                done: done.clone(),
+                farewells,
+            };
+            faces.push(Face::show(config, links.clone(), rude).await?);
+        }
+        let writing = (how == Nuisance::Spoilt).then(|| tokio::spawn(write(project)));
+        Ok(Self { faces, done, writing })
+    }
+
+    pub(crate) async fn stop(self) -> Pestered {
+        if let Some(writing) = self.writing {
+            writing.abort();
+            let _ = writing.await;
+        }
+        for face in &self.faces {
+            face.coming_again.abort();
+        }
+        let mut ending = tokio::task::JoinSet::new();
+        for face in self.faces {
+            let _ = face.coming_again.await;
+            if let Some(network) = Arc::into_inner(face.network) {
+                ending.spawn(network.shutdown());
+            }
+        }
+        ending.join_all().await;
+        let (bytes, ended) = (self.done.bytes.load(Ordering::Relaxed), self.done.ended.load(Ordering::Relaxed));
+        Pestered { bytes, ended }
+    }
+}
+
+impl Face {
+    async fn show(
+        config: NetworkConfig,
+        links: Vec<PeerAddr>,
+        rude: impl FnOnce(mpsc::UnboundedSender<TransportId>) -> Rude,
+    ) -> Result<Self> {
         let (farewells, mut shown_out) = mpsc::unbounded_channel();
-        let peers = Arc::new(Rude { database, project: project.id(), how, done: done.clone(), farewells });
-        let network = Arc::new(Network::start(config, peers).await?);
+        let network = Arc::new(Network::start(config, Arc::new(rude(farewells))).await?);
         links.iter().for_each(|link| network.dial(*link));
         let again = network.clone();
         let coming_again = tokio::spawn(async move {
@@ -68,20 +122,7 @@ impl Pest {
                 links.iter().filter(|link| link.id == peer).for_each(|link| again.dial(*link));
             }
         });
-        let writing = (how == Nuisance::Spoilt).then(|| tokio::spawn(write(project)));
-        Ok(Self { network, done, coming_again, writing })
-    }
-
-    pub(crate) async fn stop(self) -> Pestered {
-        for task in std::iter::once(self.coming_again).chain(self.writing) {
-            task.abort();
-            let _ = task.await;
-        }
-        if let Some(network) = Arc::into_inner(self.network) {
-            network.shutdown().await;
-        }
-        let (bytes, ended) = (self.done.bytes.load(Ordering::Relaxed), self.done.ended.load(Ordering::Relaxed));
-        Pestered { bytes, ended }
+        Ok(Self { network, coming_again })
     }
 }
 
@@ -131,6 +172,7 @@ impl Peers for Rude {
         Ok(Box::new(Talk {
             link: link.map_err(|error| LinkError::Local(error.to_string()))?,
             nonsense: Mutex::new(nonsense),
+            how: self.how,
             greeted: Instant::now(),
             greeting: AtomicBool::new(true),
             peer: info.peer,
@@ -144,6 +186,7 @@ impl Peers for Rude {
 struct Talk {
     link: ayni::Link,
     nonsense: Mutex<Nonsense>,
+    how: Nuisance,
     greeted: Instant,
     /// Nothing was sent yet.
     greeting: AtomicBool,
@@ -153,8 +196,10 @@ struct Talk {
 }
 
 impl Talk {
+    /// Whether what is sent is made here by now.
     fn is_rude(&self) -> bool {
-        self.link.shares_a_project() && self.greeted.elapsed() > COURTESY
+        let is_true_at_heart = matches!(self.how, Nuisance::Spoilt | Nuisance::Crowd);
+        !is_true_at_heart && self.link.shares_a_project() && self.greeted.elapsed() > COURTESY
     }
 }
 
@@ -169,7 +214,7 @@ impl Link for Talk {
     fn outgoing(&self, max: usize) -> Option<Vec<u8>> {
         let mut nonsense = self.nonsense.lock().unwrap_or_else(PoisonError::into_inner);
         let spoils = nonsense.how == Nuisance::Spoilt;
-        let bytes = if self.is_rude() && !spoils { nonsense.fill(max) } else { self.link.outgoing(max) };
+        let bytes = if self.is_rude() { nonsense.fill(max) } else { self.link.outgoing(max) };
         if bytes.is_empty() {
             return None;
         }
@@ -253,7 +298,7 @@ impl Nonsense {
             }
             Nuisance::Receipts => Message::Receipt { project, bytes: self.receipt() }.encode(),
             // A piece of news first: it is read as far as the noise.
-            Nuisance::Noise | Nuisance::Spoilt => {
+            Nuisance::Noise | Nuisance::Spoilt | Nuisance::Crowd => {
                 let entry = FrontierEntry {
                     device: DeviceId(self.random.bytes()),
                     incarnation: StoreId(self.random.bytes()),

@@ -26,7 +26,7 @@ fn the_numbers_are_those_that_the_page_tells() {
     let seconds = [limits::HELLO_TIME, limits::KEEP_ALIVE, limits::SILENCE, limits::FRAME_TIME, limits::STALL_TIME];
     assert_eq!(seconds, [10_000, 15_000, 45_000, 120_000, 120_000]);
     assert_eq!((limits::FORWARD_DELAY, limits::FORWARD_PATIENCE, limits::GOODBYE_TIME), (20, 500, 2_000));
-    assert_eq!(limits::FORWARD_MANY, 64 * KIB as u64);
+    assert_eq!(limits::MUCH, 64 * KIB as u64);
     // Of this side alone, not of the protocol: what is read ahead of the channel.
     assert_eq!(limits::SEND_BUFFER, MIB);
 }
