@@ -158,7 +158,10 @@ mod tests {
         let asked = request(&NEEDS.iter().collect::<Vec<_>>());
         assert!(asked.contains("libssl-dev       the system's OpenSSL"), "{asked}");
         assert!(asked.contains("sudo apt-get install build-essential make "), "{asked}");
-        assert!(asked.contains("sudo dnf install gcc make perl pkgconf-pkg-config openssl-devel iproute "), "{asked}");
-        assert!(asked.ends_with("brew install gcc make perl pkgconf openssl@3"), "{asked}");
+        assert!(
+            asked.contains("sudo dnf install gcc make perl git pkgconf-pkg-config openssl-devel iproute "),
+            "{asked}"
+        );
+        assert!(asked.ends_with("brew install gcc make perl git pkgconf openssl@3"), "{asked}");
     }
 }

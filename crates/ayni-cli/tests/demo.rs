@@ -88,7 +88,7 @@ mod lost {
         let ana = demo.process("ana");
         demo.wait_until_holds("ana", 1_000_000);
         kill(&ana);
-        demo.ends_with("Ana's device has ended unasked, while it was to import the places (signal: 9");
+        demo.ends_with("while it was to import the places (signal: 9");
     }
 
     #[test]
@@ -98,7 +98,8 @@ mod lost {
         let ana = demo.process("ana");
         demo.wait_until_holds("ben", 300_000);
         kill(&ana);
-        demo.ends_with("Ana's device has ended unasked, after it was told to make a ticket (signal: 9");
+        // It may be about another ticket already, or still waiting for the answer about this one.
+        demo.ends_with("to make a ticket (signal: 9");
     }
 
     struct Demo {
@@ -167,6 +168,7 @@ mod lost {
             let mut said = String::new();
             self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
             assert_eq!(status.code(), Some(1), "{said}");
+            assert!(said.contains("Ana's device has ended unasked, "), "{said}");
             assert!(said.contains(words), "{words:?} is not in {said:?}");
             assert!(said.contains("hint: ") && said.contains("ana.log"), "{said}");
             assert_eq!(self.processes(""), [""; 0]);
