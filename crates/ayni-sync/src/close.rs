@@ -26,6 +26,8 @@ pub enum CloseCode {
     Shutdown,
     /// Another session between the same two goes on instead.
     Replaced,
+    /// This side has as many sessions as it takes, with this device or altogether.
+    Busy,
     /// A code that a newer program knows.
     Other(u8),
 }
@@ -44,6 +46,7 @@ impl CloseCode {
             Self::Itself => 8,
             Self::Shutdown => 9,
             Self::Replaced => 10,
+            Self::Busy => 11,
             Self::Other(byte) => byte,
         }
     }
@@ -61,6 +64,7 @@ impl CloseCode {
             8 => Self::Itself,
             9 => Self::Shutdown,
             10 => Self::Replaced,
+            11 => Self::Busy,
             other => Self::Other(other),
         }
     }

@@ -108,10 +108,14 @@ impl Link {
         Ok(Self { core: Arc::new(core) })
     }
 
-    /// Bytes came, cut anywhere.
+    /// Bytes came, cut anywhere. Blocks as long as much of what came before waits to be stored: read no more from the channel
+    /// meanwhile, so that the other side waits too.
     pub fn receive(&self, bytes: &[u8]) {
         let inner = &self.core.inner;
         self.core.with(|session| session.receive(&Held(inner), bytes, inner.environment.monotonic()));
+        if inner.environment.is_parallel() {
+            inner.pool.wait_for_room(self.core.number);
+        }
     }
 
     /// At most `max` bytes to send now; none if there is nothing to send.
@@ -204,6 +208,12 @@ impl LinkCore {
         self.with(|session| session.close(Reason::new(code, text)));
     }
 
+    /// Whether it is a conversation with this device that goes on.
+    pub(crate) fn is_with(&self, device: DeviceId) -> bool {
+        let notes = self.notes();
+        notes.device == Some(device) && notes.ended.is_none()
+    }
+
     pub(crate) fn progress(&self, project: &ProjectId) -> (Option<Progress>, bool) {
         let session = self.session();
         (session.progress(project), session.is_level(project))
@@ -218,8 +228,11 @@ impl LinkCore {
     fn carry_out(&self, action: Action) {
         match action {
             Action::Met { device, shared, .. } => {
+                self.notes().device = Some(device);
+                if self.inner.pool.is_met_enough(device, self.number) {
+                    return self.end(CloseCode::Busy, "the two devices talk by several other channels already");
+                }
                 let mut notes = self.notes();
-                notes.device = Some(device);
                 notes.nothing_in_common = shared.is_empty();
                 notes.shared = shared;
                 if !notes.nothing_in_common {

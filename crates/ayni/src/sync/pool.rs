@@ -28,12 +28,20 @@ use crate::sync::queue::{Job, Queue, Waiting, Work};
 use crate::sync::receipts;
 use crate::sync::replica::{Held, branch_id};
 
+/// Conversations with one device that are taken: it may be reached in several ways, and a copy of its folder may be used too.
+pub(crate) const CONVERSATIONS_OF_ONE_DEVICE: usize = 4;
+
+/// A conversation is not read from for so long at the most, where no room is made in the queue.
+const ROOM_TIME: Duration = Duration::from_secs(10);
+
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Pool {
     links: Mutex<BTreeMap<u64, Arc<LinkCore>>>,
     next: AtomicU64,
     queue: Mutex<Queue>,
+    /// Told whenever there may be room in the queue again.
+    room: Condvar,
     pub(crate) workers: Workers,
     changes: (Mutex<u64>, Condvar),
 }
@@ -229,6 +237,18 @@ impl Pool {
         self.all().iter().for_each(|link| link.receipt_is_coming(project));
     }
 
+    /// Whether a device has as many other conversations as it may have.
+    pub(crate) fn is_met_enough(&self, device: DeviceId, number: u64) -> bool {
+        let others = self.all().into_iter().filter(|link| link.number != number);
+        others.filter(|link| link.is_with(device)).count() >= CONVERSATIONS_OF_ONE_DEVICE
+    }
+
+    /// Blocks as long as so much of a conversation waits to be stored that no more should be read from it.
+    pub(crate) fn wait_for_room(&self, number: u64) {
+        let waited = self.room.wait_timeout_while(self.queue(), ROOM_TIME, |queue| !queue.has_room(number));
+        drop(waited);
+    }
+
     fn get(&self, number: u64) -> Option<Arc<LinkCore>> {
         self.links().get(&number).cloned()
     }
@@ -270,6 +290,7 @@ fn work(inner: &Inner) {
             queue.working = work.is_some();
             work
         };
+        inner.pool.room.notify_all();
         let Some(work) = work else { return };
         // The queue goes on whatever one job meets with.
         let outcome = guarded(|| perform(inner, work));

@@ -4,6 +4,7 @@
 //! lines take turns: those with few bytes among each other, those with many among each other, and what is no segment. Within a line the order
 //! stays. Segments of control logs go before all others, as they say whose segments may be taken at all.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use ayni_log::ids::{DeviceId, LogKind, LogName, ProjectId};
@@ -20,6 +21,10 @@ const LEAST_BYTES: usize = 128 << 10;
 const BATCH_RECEIPTS: usize = 64;
 /// A line with no more bytes than this is one with few.
 const FEW_BYTES: usize = 64 << 10;
+/// Bytes of segments that wait, of all conversations together, beyond which those with more than [`SHARE`] are not read from.
+const ROOM: usize = 32 << 20;
+/// So many bytes of each conversation may wait however many the others have.
+const SHARE: usize = 256 << 10;
 
 /// Something that a conversation wants done.
 pub(crate) enum Job {
@@ -49,6 +54,9 @@ pub(crate) struct Queue {
     /// The lines, the one that waits longest for its turn first.
     turns: VecDeque<LineId>,
     others: VecDeque<Job>,
+    /// Bytes of the segments that wait: of each conversation, and of all.
+    waiting: BTreeMap<u64, usize>,
+    bytes: usize,
     last: Turn,
     /// Bytes of segments that are taken at once now.
     batch: usize,
@@ -59,8 +67,8 @@ pub(crate) struct Queue {
 impl Default for Queue {
     fn default() -> Self {
         let (control, others, turns) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-        let (lines, last) = (BTreeMap::new(), Turn::Others);
-        Self { control, lines, turns, others, last, batch: BATCH_BYTES, working: false }
+        let (lines, waiting, bytes, last) = (BTreeMap::new(), BTreeMap::new(), 0, Turn::Others);
+        Self { control, lines, turns, others, waiting, bytes, last, batch: BATCH_BYTES, working: false }
     }
 }
 
@@ -89,6 +97,10 @@ enum Turn {
 impl Queue {
     /// Adds a job at its place.
     pub(crate) fn push(&mut self, job: Job) {
+        if let Job::Store { link, segment } = &job {
+            *self.waiting.entry(*link).or_default() += segment.bytes.len();
+            self.bytes += segment.bytes.len();
+        }
         match job {
             Job::Store { link, segment } if segment.log.kind == LogKind::Control => {
                 self.control.push_back((link, segment));
@@ -102,8 +114,29 @@ impl Queue {
         }
     }
 
+    /// Whether more may be read from a conversation before some of what waits is stored.
+    pub(crate) fn has_room(&self, link: u64) -> bool {
+        self.bytes <= ROOM || self.waiting.get(&link).is_none_or(|bytes| *bytes <= SHARE)
+    }
+
     /// What is to be done next, if anything.
     pub(crate) fn next(&mut self) -> Option<Work> {
+        let work = self.take();
+        if let Some(Work::Segments(_, taken)) = &work {
+            for (link, segment) in taken {
+                self.bytes -= segment.bytes.len();
+                if let Entry::Occupied(mut waiting) = self.waiting.entry(*link) {
+                    *waiting.get_mut() -= segment.bytes.len();
+                    if *waiting.get() == 0 {
+                        waiting.remove();
+                    }
+                }
+            }
+        }
+        work
+    }
+
+    fn take(&mut self) -> Option<Work> {
         if let Some(work) = self.take_control() {
             return Some(work);
         }
@@ -304,6 +337,24 @@ mod tests {
         assert_eq!(sizes(&mut queue, false), [24; 4]);
         assert_eq!(sizes(&mut queue, true), [24, 4, 4, 4]);
         assert_eq!(sizes(&mut queue, false), [4, 7, 13, 24]);
+    }
+
+    #[test]
+    fn a_conversation_with_much_that_waits_is_not_read_from_and_those_with_little_are() {
+        let mut queue = Queue::default();
+        for link in 0..40 {
+            queue.push(Job::Store { link, segment: segment(1, LogKind::Data, 0, 1 << 20) });
+            assert_eq!(queue.has_room(link), link < 32);
+        }
+        queue.push(Job::Store { link: 50, segment: segment(2, LogKind::Data, 0, 100) });
+        assert!((0..40).all(|link| !queue.has_room(link)));
+        assert!(queue.has_room(50) && queue.has_room(51), "who sends little is not held back");
+        while queue.bytes > ROOM {
+            assert!(queue.next().is_some());
+        }
+        assert!((0..60).all(|link| queue.has_room(link)));
+        while queue.next().is_some() {}
+        assert!(queue.bytes == 0 && queue.waiting.is_empty());
     }
 
     #[test]
