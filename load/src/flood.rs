@@ -83,6 +83,7 @@ pub fn run(flood: &Flood, setting: &Setting) -> Result<Outcome> {
     let rate = entries as f64 / flood.time.as_secs_f64();
     outcome.rows.push(Row::ayni("  true entries that eve wrote meanwhile", rate, "entries/s"));
     outcome.rows.extend(during.rows("flooded by true entries", &before, pulse));
+    outcome.rows.push(memory_so_far(&stage));
     let began = Instant::now();
     stage.until_level(&[2, 2, 2], flood.pulse.patience * 4)?;
     outcome.rows.push(Row::ayni("  all level after the flood", began.elapsed().as_secs_f64(), "s"));
@@ -105,6 +106,7 @@ pub fn run(flood: &Flood, setting: &Setting) -> Result<Outcome> {
         let rate = megabytes(did.bytes) / flood.nuisance.as_secs_f64();
         outcome.rows.push(Row::ayni(format!("  {how:?} sent, and shown the door {} times", did.ended), rate, "MB/s"));
         outcome.rows.extend(during.rows(&format!("flooded by {how:?}"), &before, pulse));
+        outcome.rows.push(memory_so_far(&stage));
         outcome.expect(did.bytes > 0, || format!("eve could send no {how:?}"));
     }
 
@@ -122,6 +124,12 @@ pub fn run(flood: &Flood, setting: &Setting) -> Result<Outcome> {
     }
     [ANA, BEN, EVE].into_iter().try_for_each(|at| stage.cast.end(at))?;
     Ok(outcome)
+}
+
+/// The most that either of the two took until now.
+fn memory_so_far(stage: &Stage) -> Row {
+    let most = [ANA, BEN].map(|at| stage.cast.watch.peaks(at).memory).into_iter().max().unwrap_or(0);
+    Row::ayni("  memory so far, at most", megabytes(most), "MB")
 }
 
 /// Eve comes back with all that she wrote while she was off the network.

@@ -10,7 +10,7 @@ use ayni_sync::{Action, CloseCode, Config, Ended, Offer, Progress, Reason, Sessi
 use crate::core::inner::Inner;
 use crate::environment::random;
 use crate::error::Error;
-use crate::sync::queue::Job;
+use crate::sync::queue::{Job, Waiting};
 use crate::sync::replica::Held;
 
 /// A channel to another device, as its transport describes it.
@@ -113,8 +113,9 @@ impl Link {
     pub fn receive(&self, bytes: &[u8]) {
         let inner = &self.core.inner;
         self.core.with(|session| session.receive(&Held(inner), bytes, inner.environment.monotonic()));
-        if inner.environment.is_parallel() {
-            inner.pool.wait_for_room(self.core.number);
+        let peer = self.core.notes().device;
+        if let Some(peer) = peer.filter(|_| inner.environment.is_parallel()) {
+            inner.pool.wait_for_room(peer);
         }
     }
 
@@ -245,7 +246,12 @@ impl LinkCore {
                 notes.nothing_in_common = false;
                 notes.shared.push(project);
             }
-            Action::Store { segment, .. } => self.enqueue(Job::Store { link: self.number, segment }),
+            Action::Store { segment, .. } => {
+                let peer = self.notes().device;
+                if let Some(peer) = peer {
+                    self.enqueue(Job::Store(Waiting { link: self.number, peer, segment }));
+                }
+            }
             Action::StoreReceipt { project, receipt } => self.keep_receipt(project, receipt),
             Action::JoinRequest { project, request } => {
                 self.enqueue(Job::Admit { project, link: self.number, request });

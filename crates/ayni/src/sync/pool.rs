@@ -29,9 +29,9 @@ use crate::sync::receipts;
 use crate::sync::replica::{Held, branch_id};
 
 /// Conversations with one device that are taken: it may be reached in several ways, and a copy of its folder may be used too.
-pub(crate) const CONVERSATIONS_OF_ONE_DEVICE: usize = 4;
+pub(crate) const CONVERSATIONS_OF_ONE_DEVICE: usize = 8;
 
-/// A conversation is not read from for so long at the most, where no room is made in the queue.
+/// A device is not read from for so long at the most, where no room is made in the queue.
 const ROOM_TIME: Duration = Duration::from_secs(10);
 
 /// See the module.
@@ -243,9 +243,9 @@ impl Pool {
         others.filter(|link| link.is_with(device)).count() >= CONVERSATIONS_OF_ONE_DEVICE
     }
 
-    /// Blocks as long as so much of a conversation waits to be stored that no more should be read from it.
-    pub(crate) fn wait_for_room(&self, number: u64) {
-        let waited = self.room.wait_timeout_while(self.queue(), ROOM_TIME, |queue| !queue.has_room(number));
+    /// Blocks as long as so much of a device waits to be stored that no more should be read from it.
+    pub(crate) fn wait_for_room(&self, peer: DeviceId) {
+        let waited = self.room.wait_timeout_while(self.queue(), ROOM_TIME, |queue| !queue.has_room(peer));
         drop(waited);
     }
 
@@ -324,7 +324,7 @@ fn perform(inner: &Inner, work: Work) -> Result<(), Error> {
             with_core(inner, project, |core| answer_request(inner, core, link, &request))
         }
         Work::Other(Job::Remember { device, address }) => remember(inner, device, &address),
-        Work::Other(Job::Store { .. } | Job::Keep { .. }) => unreachable!("the queue gives those together with others"),
+        Work::Other(Job::Store(_) | Job::Keep { .. }) => unreachable!("the queue gives those together with others"),
     }
 }
 
@@ -344,7 +344,7 @@ fn with_core(
 /// Stores segments in one transaction and tells the conversations they came by.
 fn store(inner: &Inner, project: ProjectId, batch: Vec<Waiting>) {
     let Some(core) = inner.core(&project) else { return };
-    let segments = batch.iter().map(|(_, arrived)| decode(arrived, project));
+    let segments = batch.iter().map(|waiting| decode(&waiting.segment, project));
     let (mut began, mut awaited) = (0, false);
     let result = guarded(|| {
         core.write(inner, |tx, state| {
@@ -360,27 +360,27 @@ fn store(inner: &Inner, project: ProjectId, batch: Vec<Waiting>) {
             if let Some(why) = &ingested.invalid {
                 tracing::warn!(why, "refused a segment");
             }
-            for ((number, arrived), answer) in batch.iter().zip(ingested.answers) {
-                let Some(link) = inner.pool.get(*number) else { continue };
+            for (waiting, answer) in batch.iter().zip(ingested.answers) {
+                let Some(link) = inner.pool.get(waiting.link) else { continue };
                 link.with(|session| match answer {
-                    Ok(()) => session.stored(&Held(inner), arrived.token),
-                    Err(refusal) => session.refused(arrived.token, refusal),
+                    Ok(()) => session.stored(&Held(inner), waiting.segment.token),
+                    Err(refusal) => session.refused(waiting.segment.token, refusal),
                 });
             }
         }
-        Err(error) if batch.iter().any(|(number, _)| *number != batch[0].0) => {
+        Err(error) if batch.iter().any(|waiting| waiting.link != batch[0].link) => {
             tracing::warn!(%error, "could not store what other devices sent: trying each by itself");
             let mut by_link: BTreeMap<u64, Vec<Waiting>> = BTreeMap::new();
-            for (number, arrived) in batch {
-                by_link.entry(number).or_default().push((number, arrived));
+            for waiting in batch {
+                by_link.entry(waiting.link).or_default().push(waiting);
             }
             by_link.into_values().for_each(|batch| store(inner, project, batch));
         }
         Err(error) => {
             tracing::warn!(%error, "could not store what another device sent");
-            for (number, arrived) in batch {
-                let Some(link) = inner.pool.get(number) else { continue };
-                link.with(|session| session.refused(arrived.token, Refusal::Unwanted));
+            for waiting in batch {
+                let Some(link) = inner.pool.get(waiting.link) else { continue };
+                link.with(|session| session.refused(waiting.segment.token, Refusal::Unwanted));
                 link.end(CloseCode::Storage, "this device cannot store what it is sent");
                 // Last, so that nothing that the conversation still does takes it back.
                 link.note(project, error.to_string());

@@ -8,8 +8,8 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use ayni_log::ids::{DeviceId, LogKind, LogName, ProjectId};
-use ayni_sync::Arrived;
 use ayni_sync::receipt::SignedReceipt;
+use ayni_sync::{Arrived, limits};
 
 /// Bytes of segments that are taken at once at the most: the more, the less each costs.
 const BATCH_BYTES: usize = 6 << 20;
@@ -21,22 +21,36 @@ const LEAST_BYTES: usize = 128 << 10;
 const BATCH_RECEIPTS: usize = 64;
 /// A line with no more bytes than this is one with few.
 const FEW_BYTES: usize = 64 << 10;
-/// Bytes of segments that wait, of all conversations together, beyond which those with more than [`SHARE`] are not read from.
-const ROOM: usize = 32 << 20;
-/// So many bytes of each conversation may wait however many the others have.
+/// Bytes of segments from one device that may wait: as much as an honest one has on its way in one conversation.
+const ROOM: usize = limits::WINDOW as usize + limits::SEGMENT_FRAME;
+/// Bytes of segments that may wait altogether, but for those of devices with less than [`SHARE`].
+const ROOM_OF_ALL: usize = 64 << 20;
+/// So many bytes of each device may wait however many the others have.
 const SHARE: usize = 256 << 10;
 
 /// Something that a conversation wants done.
 pub(crate) enum Job {
-    Store { link: u64, segment: Arrived },
+    Store(Waiting),
     Keep { project: ProjectId, link: u64, receipt: SignedReceipt },
     Admit { project: ProjectId, link: u64, request: Vec<u8> },
     Receipt { project: ProjectId },
     Remember { device: DeviceId, address: String },
 }
 
-/// A segment, and the number of the conversation that it came by.
-pub(crate) type Waiting = (u64, Arrived);
+/// A segment that waits to be stored.
+pub(crate) struct Waiting {
+    /// The number of the conversation that it came by.
+    pub(crate) link: u64,
+    /// With whom that is.
+    pub(crate) peer: DeviceId,
+    pub(crate) segment: Arrived,
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.segment.bytes.len()
+    }
+}
 
 /// What is to be done next.
 pub(crate) enum Work {
@@ -54,8 +68,8 @@ pub(crate) struct Queue {
     /// The lines, the one that waits longest for its turn first.
     turns: VecDeque<LineId>,
     others: VecDeque<Job>,
-    /// Bytes of the segments that wait: of each conversation, and of all.
-    waiting: BTreeMap<u64, usize>,
+    /// Bytes of the segments that wait: from each device, and of all.
+    waiting: BTreeMap<DeviceId, usize>,
     bytes: usize,
     last: Turn,
     /// Bytes of segments that are taken at once now.
@@ -76,7 +90,7 @@ type LineId = (LogName, u64);
 
 #[derive(Default)]
 struct Line {
-    segments: VecDeque<Arrived>,
+    segments: VecDeque<Waiting>,
     bytes: usize,
 }
 
@@ -97,36 +111,35 @@ enum Turn {
 impl Queue {
     /// Adds a job at its place.
     pub(crate) fn push(&mut self, job: Job) {
-        if let Job::Store { link, segment } = &job {
-            *self.waiting.entry(*link).or_default() += segment.bytes.len();
-            self.bytes += segment.bytes.len();
+        if let Job::Store(next) = &job {
+            *self.waiting.entry(next.peer).or_default() += next.bytes();
+            self.bytes += next.bytes();
         }
         match job {
-            Job::Store { link, segment } if segment.log.kind == LogKind::Control => {
-                self.control.push_back((link, segment));
-            }
-            Job::Store { link, segment } => {
-                let line = self.line((segment.log, link));
-                line.bytes += segment.bytes.len();
-                line.segments.push_back(segment);
+            Job::Store(next) if next.segment.log.kind == LogKind::Control => self.control.push_back(next),
+            Job::Store(next) => {
+                let line = self.line((next.segment.log, next.link));
+                line.bytes += next.bytes();
+                line.segments.push_back(next);
             }
             other => self.others.push_back(other),
         }
     }
 
-    /// Whether more may be read from a conversation before some of what waits is stored.
-    pub(crate) fn has_room(&self, link: u64) -> bool {
-        self.bytes <= ROOM || self.waiting.get(&link).is_none_or(|bytes| *bytes <= SHARE)
+    /// Whether more may be read from a device before some of what waits is stored.
+    pub(crate) fn has_room(&self, peer: DeviceId) -> bool {
+        let room = if self.bytes <= ROOM_OF_ALL { ROOM } else { SHARE };
+        self.waiting.get(&peer).is_none_or(|bytes| *bytes <= room)
     }
 
     /// What is to be done next, if anything.
     pub(crate) fn next(&mut self) -> Option<Work> {
         let work = self.take();
         if let Some(Work::Segments(_, taken)) = &work {
-            for (link, segment) in taken {
-                self.bytes -= segment.bytes.len();
-                if let Entry::Occupied(mut waiting) = self.waiting.entry(*link) {
-                    *waiting.get_mut() -= segment.bytes.len();
+            for one in taken {
+                self.bytes -= one.bytes();
+                if let Entry::Occupied(mut waiting) = self.waiting.entry(one.peer) {
+                    *waiting.get_mut() -= one.bytes();
                     if *waiting.get() == 0 {
                         waiting.remove();
                     }
@@ -179,12 +192,12 @@ impl Queue {
     }
 
     fn take_control(&mut self) -> Option<Work> {
-        let project = self.control.front()?.1.log.project;
+        let project = self.control.front()?.segment.log.project;
         let (mut taken, mut bytes) = (Vec::new(), 0);
-        while bytes < self.batch && self.control.front().is_some_and(|(_, next)| next.log.project == project) {
-            let Some((link, segment)) = self.control.pop_front() else { break };
-            bytes += segment.bytes.len();
-            taken.push((link, segment));
+        while bytes < self.batch && self.control.front().is_some_and(|next| next.segment.log.project == project) {
+            let Some(next) = self.control.pop_front() else { break };
+            bytes += next.bytes();
+            taken.push(next);
         }
         Some(Work::Segments(project, taken))
     }
@@ -204,14 +217,14 @@ impl Queue {
             let (id, taken) = (meant[at], &mut taken[at]);
             at = (at + 1) % meant.len();
             let line = self.lines.entry(id).or_default();
-            let Some(segment) = line.segments.pop_front() else {
+            let Some(next) = line.segments.pop_front() else {
                 empty += 1;
                 continue;
             };
             empty = 0;
-            line.bytes -= segment.bytes.len();
-            bytes += segment.bytes.len();
-            taken.push((id.1, segment));
+            line.bytes -= next.bytes();
+            bytes += next.bytes();
+            taken.push(next);
         }
         for id in meant {
             self.turns.retain(|waiting| *waiting != id);
@@ -260,8 +273,12 @@ mod tests {
     fn push(queue: &mut Queue, device: u8, numbers: std::ops::Range<u64>, bytes: usize) {
         for number in numbers {
             let segment = segment(device, LogKind::Data, number, bytes);
-            queue.push(Job::Store { link: 1, segment });
+            queue.push(store(1, segment));
         }
+    }
+
+    fn store(peer: u8, segment: Arrived) -> Job {
+        Job::Store(Waiting { link: peer.into(), peer: DeviceId([peer; 32]), segment })
     }
 
     fn receipt(project: u8, link: u64) -> Job {
@@ -275,7 +292,7 @@ mod tests {
     fn next(queue: &mut Queue) -> Option<Vec<(u8, u64)>> {
         Some(match queue.next()? {
             Work::Segments(_, taken) => {
-                taken.iter().map(|(_, arrived)| (arrived.log.device.0[0], arrived.start)).collect()
+                taken.iter().map(|one| (one.segment.log.device.0[0], one.segment.start)).collect()
             }
             _ => Vec::new(),
         })
@@ -340,19 +357,24 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_with_much_that_waits_is_not_read_from_and_those_with_little_are() {
+    fn a_device_with_much_that_waits_is_not_read_from_and_those_with_little_are() {
         let mut queue = Queue::default();
-        for link in 0..40 {
-            queue.push(Job::Store { link, segment: segment(1, LogKind::Data, 0, 1 << 20) });
-            assert_eq!(queue.has_room(link), link < 32);
-        }
-        queue.push(Job::Store { link: 50, segment: segment(2, LogKind::Data, 0, 100) });
-        assert!((0..40).all(|link| !queue.has_room(link)));
-        assert!(queue.has_room(50) && queue.has_room(51), "who sends little is not held back");
+        let peer = |number: u8| DeviceId([number; 32]);
+        let mebibytes = |queue: &mut Queue, of: u8, count: usize| {
+            (0..count).for_each(|_| queue.push(store(of, segment(1, LogKind::Data, 0, 1 << 20))));
+        };
+        mebibytes(&mut queue, 1, 16);
+        assert!(queue.has_room(peer(1)), "as much as one conversation may have on its way");
+        mebibytes(&mut queue, 1, 8);
+        assert!(!queue.has_room(peer(1)) && queue.has_room(peer(2)));
+        (2..=17).for_each(|of| mebibytes(&mut queue, of, 3));
+        queue.push(store(50, segment(2, LogKind::Data, 0, 100)));
+        assert!((1..=17).all(|of| !queue.has_room(peer(of))), "they are too many");
+        assert!(queue.has_room(peer(50)) && queue.has_room(peer(51)), "who sends little is not held back");
         while queue.bytes > ROOM {
             assert!(queue.next().is_some());
         }
-        assert!((0..60).all(|link| queue.has_room(link)));
+        assert!((1..=60).all(|of| queue.has_room(peer(of))));
         while queue.next().is_some() {}
         assert!(queue.bytes == 0 && queue.waiting.is_empty());
     }
@@ -362,7 +384,7 @@ mod tests {
         let mut queue = Queue::default();
         push(&mut queue, 1, 0..9, 1 << 20);
         let segment = segment(3, LogKind::Control, 7, 100);
-        queue.push(Job::Store { link: 1, segment });
+        queue.push(store(1, segment));
         assert_eq!(next(&mut queue).unwrap(), [(3, 7)]);
     }
 
