@@ -9,7 +9,7 @@ pub const OLDEST_VERSION: u8 = 1;
 
 /// Bytes of segments that may be on their way or stored but not yet acknowledged, in each direction. One segment may
 /// begin below it and end above.
-pub const WINDOW: u64 = 16 << 20;
+pub const WINDOW: u64 = 8 << 20;
 /// Bytes waiting to be sent beyond which nothing more is read from the replica.
 pub const SEND_BUFFER: usize = 1 << 20;
 /// Bytes of answers waiting to be sent beyond which a peer that asks but does not read is given up.

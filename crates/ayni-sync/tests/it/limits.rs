@@ -17,7 +17,7 @@ const MIB: usize = 1_024 * KIB;
 #[test]
 fn the_numbers_are_those_that_the_page_tells() {
     assert_eq!((limits::OLDEST_VERSION, limits::VERSION), (1, 1));
-    assert_eq!((limits::WINDOW, limits::SEND_LIMIT), (16 * MIB as u64, 8 * MIB));
+    assert_eq!((limits::WINDOW, limits::SEND_LIMIT), (8 * MIB as u64, 8 * MIB));
     assert_eq!((limits::PROJECTS, limits::TAG_PADDING), (1_024, 4));
     assert_eq!((limits::FRONTIER_BRANCHES, limits::BRANCHES_PER_FRAME), (16_384, 1_024));
     assert_eq!((limits::PEER_BRANCHES_PER_LOG, limits::PROBE_POINTS, limits::PROBE_RETRIES), (16, 32, 3));

@@ -12,7 +12,7 @@ use ayni_sync::receipt::SignedReceipt;
 use ayni_sync::{Arrived, limits};
 
 /// Bytes of segments that are taken at once at the most: the more, the less each costs.
-const BATCH_BYTES: usize = 6 << 20;
+const BATCH_BYTES: usize = 4 << 20;
 /// As long as somebody waits, not so many that it takes longer than this to store them: milliseconds.
 const PATIENCE: u64 = 150;
 /// So many are taken at once however long they take.
