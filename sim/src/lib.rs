@@ -2,7 +2,7 @@
 //!
 //! [`run`] founds a project on a few devices of the real code, takes the steps of a plan, lets the network heal, and checks
 //! the promises. Time, randomness, disks and wires are the simulator's, and one thread does everything, so the same seed
-//! gives the same trace, byte for byte. `docs/testing.md` tells how to read what it says.
+//! gives the same trace, byte for byte. `docs/simulator.md` tells how to read what it says.
 
 pub mod action;
 mod broken;

@@ -55,7 +55,7 @@ mutants Whether the tests catch the planted defects of mutants/: each is applied
           NAME          these alone
           --list        what there is, and what promise each breaks
           --no-baseline do not run all tests without a defect first
-sim     Whole devices on virtual time, with everything that can go wrong; docs/testing.md tells how to read it.
+sim     Whole devices on virtual time, with everything that can go wrong; docs/simulator.md tells how to read it.
           --seed N      begin with this seed (1)
           --seeds K     run so many seeds, one after the other (1)
           --minutes M   run seeds for so long
