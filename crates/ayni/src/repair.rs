@@ -63,3 +63,24 @@ impl Database {
         Ok(all)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests_support::{create, fields, get, team};
+
+    #[test]
+    fn documents_that_an_older_program_made_are_made_again_at_the_next_opening() {
+        let [device] = team();
+        let id = create(&device.project(), fields([("name", "Cusco".into())]));
+        // An older program merged by other rules: here, so that it shows nothing at all.
+        let (core, inner) = (&device.project().core, &device.database.inner);
+        let older = || inner.store.write(|tx| tx.drop_views().and_then(|()| tx.set_view_version(DOCUMENTS, 1)));
+        ProjectCore::outdate(&[core.clone()], inner, || Ok(older()?)).unwrap();
+        assert_eq!(device.project().collection("places").len().unwrap(), 0);
+
+        let device = device.restart();
+        assert_eq!(get(&device.project(), id, "name"), Some("Cusco".into()));
+        assert!(device.database.views_are_current().unwrap());
+    }
+}

@@ -43,6 +43,19 @@ fn a_bad_record_is_told_with_its_line_and_the_rest_is_kept() {
 }
 
 #[test]
+fn a_record_that_can_be_read_and_not_written_is_told_too() {
+    let device = Device::with_project("Ana");
+    // Each of its fields is written with the whole path to it.
+    let leaves = (0..4_000).map(|number| format!("\"{number}\":1")).collect::<Vec<_>>().join(",");
+    let deep = (0..29).fold(format!("{{{leaves}}}"), |inner, _| format!("{{\"{}\":{inner}}}", "k".repeat(250)));
+    let file = device.file("deep.jsonl", &format!("{{\"n\":1}}\n{deep}\n{{\"n\":2}}\n"));
+    let ran = device.run(&["import", &file, "-c", "numbers"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("line 2: a change of") && ran.err.contains("1 bad record"), "{}", ran.err);
+    assert_eq!(device.ok(&["query", "numbers", "--count"]), "2\n");
+}
+
+#[test]
 fn a_file_that_is_not_there_or_of_no_known_format_is_refused() {
     let device = Device::with_project("Ana");
     device.refused(&["import", "nowhere.csv", "-c", "x"], 1, "nowhere.csv");

@@ -109,6 +109,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_a_commit_that_is_cut_nothing_counts() {
+        // Commits of 3, 2 and 4 entries, and 1 that is under way.
+        let whole = |range| whole_commits(range, 10, |at| [0, 3, 5, 9].contains(&at));
+        assert_eq!(whole(0..3), Some(0..3));
+        assert_eq!(whole(0..4), Some(0..3), "cut off behind");
+        assert_eq!(whole(1..5), Some(3..5), "cut off in front");
+        assert_eq!(whole(1..8), Some(3..5), "on both sides");
+        assert_eq!(whole(0..10), Some(0..10), "what is under way is judged once it is whole");
+        assert_eq!([whole(1..3), whole(6..8), whole(5..8), whole(0..0)], [const { None }; 4]);
+    }
+
+    #[test]
     fn what_is_judged_otherwise_is_found() {
         let ranges = |pairs: &[(u64, u64)]| pairs.iter().map(|(from, to)| *from..*to).collect::<Vec<_>>();
         let differ = |one: &[(u64, u64)], other: &[(u64, u64)]| difference(&ranges(one), &ranges(other), 10);

@@ -142,3 +142,36 @@ fn holdings(store: &Snapshot<'_>, row: ProjectRow) -> Result<(Vec<Head>, Vec<Lac
 pub(crate) fn counts_as_backup(receipt: &Receipt) -> bool {
     receipt.retention == Retention::Everything && receipt.lacked.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests_support::{create, fields, meet, team};
+
+    #[test]
+    fn a_receipt_is_kept_only_if_the_device_that_it_speaks_for_signed_it() {
+        let [ana, ben, eve] = team();
+        create(&ana.project(), fields([]));
+        meet(&ana.database, &ben.database);
+        let (core, inner) = (&ana.project().core, &ana.database.inner);
+        let held = || core.read(inner, |store, _| stored(store, core.row)).unwrap();
+        let before = held();
+        let bens = |held: &[Receipt]| held.iter().find(|receipt| receipt.key.device == ben.database.device()).cloned();
+        let mut next = bens(&before).expect("Ben signed one when both were level");
+        next.counter += 1;
+
+        let secret = |device: &crate::tests_support::Device| device.database.inner.secret.clone();
+        let mut foreign = next.clone();
+        foreign.project = ayni_log::ids::ProjectId([7; 32]);
+        let mut own = next.clone();
+        own.key.device = ana.database.device();
+        let forged = [next.sign(&secret(&eve)), foreign.sign(&secret(&ben)), own.sign(&secret(&ana))];
+        assert_eq!(keep(inner, core, &forged).unwrap(), []);
+        assert_eq!(held(), before);
+
+        let genuine = next.sign(&secret(&ben));
+        assert_eq!(keep(inner, core, &[genuine.clone()]).unwrap(), [next.key]);
+        assert_eq!(keep(inner, core, &[genuine]).unwrap(), [], "it says no more than the one held");
+        assert_eq!(bens(&held()).map(|receipt| receipt.counter), Some(next.counter));
+    }
+}
