@@ -438,3 +438,31 @@ fn remember(inner: &Inner, device: DeviceId, address: &str) -> Result<(), Error>
         false => inner.remember_address(device, address),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::sync::queue::tests::mebibyte;
+    use crate::tests_support::{Pipe, eventually, level, team};
+
+    #[test]
+    fn a_device_of_which_much_waits_is_not_read_from_until_some_of_it_is_stored() {
+        let [ana, ben] = team();
+        let pipe = Pipe::new(&ana.database, &ben.database);
+        eventually("terms that are level", || level(&ana.database) && level(&ben.database));
+        let pool = &ben.database.inner.pool;
+        eventually("an idle queue", || !std::mem::replace(&mut pool.queue().working, true));
+        // From here on nobody works at it, as if what is under way took long.
+        (0..20).for_each(|_| pool.queue().push(mebibyte(ana.database.device())));
+        let link = pipe.links[1].clone();
+        let reading = std::thread::spawn(move || link.receive(&[]));
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!reading.is_finished(), "it goes on reading");
+
+        while pool.queue().next().is_some() {}
+        pool.room.notify_all();
+        eventually("reading on", || reading.is_finished());
+        pool.queue().working = false;
+    }
+}

@@ -255,7 +255,7 @@ impl Queue {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::sync) mod tests {
     use ayni_log::ids::{Hash, Signature, StoreId};
     use ayni_sync::Token;
     use ayni_sync::receipt::ReceiptKey;
@@ -279,6 +279,11 @@ mod tests {
 
     fn store(peer: u8, segment: Arrived) -> Job {
         Job::Store(Waiting { link: peer.into(), peer: DeviceId([peer; 32]), segment })
+    }
+
+    /// A mebibyte from a device, by a conversation that is over.
+    pub(in crate::sync) fn mebibyte(peer: DeviceId) -> Job {
+        Job::Store(Waiting { link: u64::MAX, peer, segment: segment(1, LogKind::Data, 0, 1 << 20) })
     }
 
     fn receipt(project: u8, link: u64) -> Job {
