@@ -258,7 +258,7 @@ fn more_than_the_window_is_not_taken() {
     let Message::Segment { project, mut segment } = attack.segments(1).remove(0) else { panic!("a segment") };
     segment.bytes.resize(2 << 20, 0);
     let message = Message::Segment { project, segment }.encode();
-    for _ in 0..8 {
+    for _ in 0..limits::WINDOW / (2 << 20) {
         attack.send(&message);
         attack.assert_open();
     }
