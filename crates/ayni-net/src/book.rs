@@ -14,6 +14,9 @@ use crate::{CloseReason, PeerAddr, TransportId, limits};
 /// A peer with a lower id is expected to dial us; we give it this long before we dial it.
 const POLITE_DELAY: Duration = Duration::from_millis(150);
 
+/// Addresses that are given within so long are dialed together.
+const GATHER_DELAY: Duration = Duration::from_millis(20);
+
 pub(crate) struct Book {
     own: TransportId,
     peers: BTreeMap<TransportId, Page>,
@@ -29,6 +32,8 @@ pub(crate) struct Page {
     /// Where it was when last connected, if it was admitted.
     seen: Option<SocketAddr>,
     pub(crate) standing: Standing,
+    /// The dial under way was begun anew, for addresses that the one before it did not try.
+    begun_anew: bool,
     failures: u32,
 }
 
@@ -51,6 +56,7 @@ impl Page {
             given: BTreeSet::new(),
             seen: None,
             standing: Standing::Waiting { until: now, because: String::new() },
+            begun_anew: false,
             failures: 0,
         }
     }
@@ -65,6 +71,15 @@ impl Page {
 
     fn wait(&mut self, until: Instant, because: String) {
         self.standing = Standing::Waiting { until, because };
+    }
+
+    /// An address was learned. Who dials another, perhaps one that no longer answers, begins anew with this one too; once in
+    /// each dial, so that nobody who announces ever new ones keeps it from coming to an end.
+    fn learned(&mut self, at: Instant) {
+        if self.standing == Standing::Dialing && !self.begun_anew {
+            self.begun_anew = true;
+            self.wait(at, String::new());
+        }
     }
 
     /// Brings the next dial forward to `at`, with the back-off begun anew.
@@ -98,9 +113,13 @@ impl Book {
         let at = if id < self.own { after(now, POLITE_DELAY) } else { now };
         let page = self.peers.entry(id).or_insert_with(|| Page::new(at));
         let is_news = addrs.iter().any(|addr| !page.discovered.contains(addr));
+        let untried = !addrs.is_subset(&page.addresses());
         page.discovered = addrs;
         if is_news {
             page.hurry(at);
+        }
+        if untried {
+            page.learned(at);
         }
     }
 
@@ -117,12 +136,17 @@ impl Book {
         if peer.id == self.own {
             return;
         }
-        let page = self.peers.entry(peer.id).or_insert_with(|| Page::new(now));
+        let at = after(now, GATHER_DELAY);
+        let page = self.peers.entry(peer.id).or_insert_with(|| Page::new(at));
+        let untried = !page.addresses().contains(&peer.addr);
         while page.given.len() >= limits::MAX_ADDRESSES {
             page.given.pop_first();
         }
         page.given.insert(peer.addr);
-        page.hurry(now);
+        page.hurry(at);
+        if untried {
+            page.learned(at);
+        }
     }
 
     /// Nothing is known of this peer any more, until it is announced or given again.
@@ -135,7 +159,7 @@ impl Book {
         self.peers.values_mut().for_each(|page| page.hurry(now));
     }
 
-    /// Those whose time has come, at most `most`. They are now being dialed.
+    /// Those whose time has come, at most `most`. They are now being dialed; a dial that is under way already is to be given up.
     pub(crate) fn due(&mut self, now: Instant, most: usize) -> Vec<(TransportId, BTreeSet<SocketAddr>)> {
         let mut due: Vec<_> = self
             .peers
@@ -176,6 +200,7 @@ impl Book {
         if page.standing == Standing::Connected {
             return;
         }
+        page.begun_anew = false;
         page.failures = page.failures.saturating_add(1);
         page.wait(after(now, wait), reason.to_string());
         if page.failures >= limits::GIVE_UP_AFTER {
@@ -188,6 +213,7 @@ impl Book {
     pub(crate) fn connected(&mut self, id: TransportId, now: Instant) {
         let page = self.peers.entry(id).or_insert_with(|| Page::new(now));
         page.standing = Standing::Connected;
+        page.begun_anew = false;
     }
 
     /// The channel to this peer ended. `seen` is its address, if it was admitted and may be dialed there.
@@ -309,6 +335,33 @@ mod tests {
     }
 
     #[test]
+    fn an_address_learned_during_a_dial_is_dialed_at_once_but_only_once() {
+        for by_hand in [true, false] {
+            let (mut book, now) = (Book::new(OWN, 1), Instant::now());
+            let learn = |book: &mut Book, port| match by_hand {
+                true => book.given(PeerAddr { id: HIGHER, addr: ([10, 0, 0, 1], port).into() }, now),
+                false => book.found(HIGHER, addrs(port), now),
+            };
+            // Where it was the last time, and is no more.
+            book.given(PeerAddr { id: HIGHER, addr: ([10, 0, 0, 1], 1).into() }, now);
+            let soon = now + GATHER_DELAY;
+            assert_eq!(book.due(now, 9), [], "others may be given too");
+            assert_eq!(book.due(soon, 9), [(HIGHER, addrs(1))]);
+            learn(&mut book, 1);
+            assert_eq!(book.due(soon, 9), [], "it is being dialed there");
+            learn(&mut book, 2);
+            assert_eq!(book.due(soon, 9), [(HIGHER, &addrs(1) | &addrs(2))]);
+            learn(&mut book, 3);
+            assert_eq!(book.due(soon, 9), [], "a dial comes to its end");
+            book.unreached(&HIGHER, &lost(), now);
+            let again = book.next_due().unwrap();
+            assert!(book.due(again, 9)[0].1.contains(&([10, 0, 0, 1], 3).into()));
+            learn(&mut book, 4);
+            assert_eq!(book.due(soon, 9).len(), 1, "so it is for each dial");
+        }
+    }
+
+    #[test]
     fn waits_grow_to_a_cap_and_begin_anew_when_announced_anew() {
         let (mut book, now) = (Book::new(OWN, 1), Instant::now());
         book.found(HIGHER, addrs(1), now);
@@ -330,7 +383,7 @@ mod tests {
         book.disconnected(&HIGHER, &CloseReason::NothingInCommon, None, now);
         assert!(book.due(now + Duration::from_secs(300), 9).is_empty());
         book.given(PeerAddr { id: HIGHER, addr: addrs(7).first().copied().unwrap() }, now);
-        assert_eq!(book.due(now, 9).len(), 1);
+        assert_eq!(book.due(now + GATHER_DELAY, 9).len(), 1);
     }
 
     #[test]

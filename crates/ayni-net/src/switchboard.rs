@@ -49,7 +49,7 @@ pub(crate) enum Order {
 /// What the switchboard's own tasks report.
 enum Report {
     Arrived(Open),
-    Dialed(TransportId, Result<Open, CloseReason>),
+    Dialed(TransportId, u64, Result<Open, CloseReason>),
     Sighted(Sighting),
     Ended(TransportId, u64, CloseReason),
 }
@@ -93,7 +93,8 @@ pub(crate) struct Switchboard {
     peers: Arc<dyn Peers>,
     book: Book,
     sessions: HashMap<TransportId, Session>,
-    dials: HashMap<TransportId, AbortHandle>,
+    /// The dials under way, each with its number.
+    dials: HashMap<TransportId, (u64, AbortHandle)>,
     held: HashMap<TransportId, Held>,
     tasks: JoinSet<()>,
     reports: mpsc::Sender<Report>,
@@ -177,9 +178,7 @@ impl Switchboard {
             Order::Retry => self.book.retry(Instant::now()),
             Order::Forget(id) => {
                 self.book.forget(&id);
-                if let Some(dial) = self.dials.remove(&id) {
-                    dial.abort();
-                }
+                self.give_up_dial(&id);
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.end(CloseReason::Shutdown);
                 }
@@ -191,7 +190,7 @@ impl Switchboard {
     fn hear(&mut self, report: Report) {
         match report {
             Report::Arrived(open) => self.arrived(open),
-            Report::Dialed(id, result) => self.dialed(id, result),
+            Report::Dialed(id, number, result) => self.dialed(id, number, result),
             Report::Sighted(Sighting::Found(id, addrs)) => self.book.found(id, addrs, Instant::now()),
             Report::Sighted(Sighting::Lost(id)) => self.book.lost(&id),
             Report::Ended(id, number, reason) => self.ended(id, number, &reason),
@@ -202,18 +201,34 @@ impl Switchboard {
         let room = limits::MAX_DIALS.saturating_sub(self.dials.len());
         for (id, addrs) in self.book.due(Instant::now(), room) {
             debug!(peer = %id.short(), ?addrs, "dialing");
+            self.give_up_dial(&id);
+            let number = self.next_number();
             let (endpoints, run, reports) = (self.endpoints.clone(), self.run, self.reports.clone());
             let dial = self.tasks.spawn(async move {
                 let result = connection::dial(&endpoints, id, addrs, run).await;
-                let _ = reports.send(Report::Dialed(id, result)).await;
+                let _ = reports.send(Report::Dialed(id, number, result)).await;
             });
-            self.dials.insert(id, dial);
+            self.dials.insert(id, (number, dial));
         }
     }
 
-    fn dialed(&mut self, id: TransportId, result: Result<Open, CloseReason>) {
-        // Without a dial on record it was aborted just as it succeeded.
-        let was_wanted = self.dials.remove(&id).is_some();
+    fn give_up_dial(&mut self, id: &TransportId) {
+        if let Some((_, dial)) = self.dials.remove(id) {
+            dial.abort();
+        }
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.numbers = self.numbers.saturating_add(1);
+        self.numbers
+    }
+
+    fn dialed(&mut self, id: TransportId, number: u64, result: Result<Open, CloseReason>) {
+        // Without this dial on record it was given up just as it ended.
+        let was_wanted = self.dials.get(&id).is_some_and(|(under_way, _)| *under_way == number);
+        if was_wanted {
+            self.dials.remove(&id);
+        }
         match result {
             Ok(open) if was_wanted && !self.sessions.contains_key(&id) => {
                 if let Some(held) = self.held.remove(&id) {
@@ -222,6 +237,7 @@ impl Switchboard {
                 self.establish(open);
             }
             Ok(open) => Code::Duplicate.close(&open.connection),
+            Err(_) if !was_wanted => {}
             Err(reason) => {
                 debug!(peer = %id.short(), %reason, "not reached");
                 match self.held.remove(&id) {
@@ -266,9 +282,7 @@ impl Switchboard {
     /// This connection stands, if there is room for it.
     fn establish(&mut self, open: Open) {
         let id = open.peer;
-        if let Some(dial) = self.dials.remove(&id) {
-            dial.abort();
-        }
+        self.give_up_dial(&id);
         if !self.make_room(&open) {
             Code::Busy.close(&open.connection);
             self.book.unreached(&id, &CloseReason::Busy, Instant::now());
@@ -278,8 +292,7 @@ impl Switchboard {
             session.end(CloseReason::Replaced);
             session.task
         });
-        self.numbers = self.numbers.saturating_add(1);
-        let number = self.numbers;
+        let number = self.next_number();
         let admitted = Arc::new(AtomicBool::new(false));
         let (cancel, cancelled) = oneshot::channel();
         let mut session = Session {

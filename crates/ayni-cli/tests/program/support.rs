@@ -112,9 +112,19 @@ impl Device {
     pub(crate) fn syncing(&self, arguments: &[&str]) -> Syncing {
         let mut all = vec!["sync", "--json", "--no-discovery", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
-        let mut child = self.command(&all).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-        let events = BufReader::new(child.stdout.take().unwrap());
-        Syncing { child, events }
+        Syncing::of(self.command(&all))
+    }
+
+    /// The same on a disk on which no file can grow beyond so many KiB.
+    #[cfg(unix)]
+    pub(crate) fn syncing_in_little_room(&self, kibibytes: usize) -> Syncing {
+        let real = self.command(&["sync", "--json", "--no-discovery", "--listen", "127.0.0.1:0"]);
+        // `ulimit` counts in 512 bytes; without the signal a write that is too far fails as on a full disk.
+        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", 2 * kibibytes);
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).arg(real.get_program()).args(real.get_args()).stdin(Stdio::null());
+        command.envs(real.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Syncing::of(command)
     }
 
     pub(crate) fn digest(&self) -> String {
@@ -147,6 +157,12 @@ pub(crate) struct Syncing {
 }
 
 impl Syncing {
+    fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let events = BufReader::new(child.stdout.take().unwrap());
+        Self { child, events }
+    }
+
     /// The next event of this name; those before it are passed over.
     pub(crate) fn event(&mut self, name: &str) -> Json {
         let start = Instant::now();

@@ -13,6 +13,12 @@ fn two() -> (Device, Device) {
     (ana, ben)
 }
 
+/// The arguments to `sync` until level with the devices at these addresses.
+fn once<'a>(addresses: &[&'a str]) -> Vec<&'a str> {
+    let begin = ["sync", "--once", "--no-discovery", "--listen", "127.0.0.1:0", "--timeout", "12s"];
+    begin.into_iter().chain(addresses.iter().flat_map(|address| ["--peer", address])).collect()
+}
+
 /// Lets two devices meet until they are level.
 fn meet(ana: &Device, ben: &Device) {
     let mut watch = ana.syncing(&[]);
@@ -42,6 +48,30 @@ fn a_ticket_and_one_meeting_bring_everything() {
     let peers = ana.run(&["peers", "--wait", "0"]);
     assert_eq!(peers.code, 1, "nobody is here");
     assert!(peers.out.contains("Ben"), "{}", peers.out);
+}
+
+#[cfg(unix)]
+#[test]
+fn once_ends_well_only_when_level_with_everyone_who_was_met() {
+    let (ana, ben) = two();
+    let ticket = ana.json(&["invite"])["ticket"].as_str().unwrap().to_owned();
+    let carl = Device::new("Carl");
+    carl.ok(&["join", &ticket]);
+    meet(&ana, &carl);
+    let records: String = (0..5_000).map(|number| format!("{{\"number\":{number}}}\n")).collect();
+    ana.ok(&["import", &ana.file("many.jsonl", &records), "-c", "numbers"]);
+
+    // Carl has no room for so much.
+    let (mut bens, mut carls) = (ben.syncing(&[]), carl.syncing_in_little_room(600));
+    let (at_bens, at_carls) = (bens.address(), carls.address());
+    ana.refused(&once(&[&at_bens, &at_carls]), 1, "not level with Carl");
+    drop(carls);
+    ana.ok(&once(&[&at_bens]));
+    assert_eq!(ben.json(&["query", "numbers", "--count"])["count"], 5_000);
+    let mut carls = carl.syncing(&[]);
+    let at_carls = carls.address();
+    ana.ok(&once(&[&at_bens, &at_carls]));
+    assert_eq!(carl.digest(), ana.digest());
 }
 
 #[test]
