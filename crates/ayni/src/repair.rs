@@ -76,7 +76,7 @@ mod tests {
         // An older program merged by other rules: here, so that it shows nothing at all.
         let (core, inner) = (&device.project().core, &device.database.inner);
         let older = || inner.store.write(|tx| tx.drop_views().and_then(|()| tx.set_view_version(DOCUMENTS, 1)));
-        ProjectCore::outdate(&[core.clone()], inner, || Ok(older()?)).unwrap();
+        ProjectCore::outdate(std::slice::from_ref(core), inner, || Ok(older()?)).unwrap();
         assert_eq!(device.project().collection("places").len().unwrap(), 0);
 
         let device = device.restart();

@@ -169,7 +169,7 @@ mod tests {
         assert!(held().iter().all(|receipt| receipt.counter < next.counter));
 
         let genuine = next.sign(&secret(&ben));
-        assert_eq!(keep(inner, core, &[genuine.clone()]).unwrap(), [next.key]);
+        assert_eq!(keep(inner, core, std::slice::from_ref(&genuine)).unwrap(), [next.key]);
         assert_eq!(keep(inner, core, &[genuine]).unwrap(), [], "it says no more than the one held");
         assert_eq!(of_ben().map(|receipt| receipt.counter), Some(next.counter));
     }
