@@ -533,3 +533,27 @@ fn a_body_that_is_not_written_in_its_one_way_is_refused() {
         assert!(decode(&[&[CONTESTED], flags].concat()).is_err(), "{flags:?}");
     }
 }
+
+#[test]
+fn an_edit_of_a_set_inserts_and_removes_what_differs_and_leaves_the_rest() {
+    let insert =
+        |element: &str| Operation::Insert { path: Path::new(["tags"]).unwrap(), element: Value::from(element) };
+    let remove =
+        |element: &str| Operation::Remove { path: Path::new(["tags"]).unwrap(), element: Value::from(element) };
+    let list = |items: &[&str]| {
+        Map::from([("tags".to_owned(), Value::List(items.iter().copied().map(Value::from).collect()))])
+    };
+    let mut document = check(&[(1, 0, &[], &[insert("dry"), insert("high")])], r#"{"tags":["dry","high"]}"#, 0);
+    let edit = document.edit_to(&list(&["high", "steep"]), &|_| Kind::Set).unwrap();
+    assert_eq!(edit, [remove("dry"), insert("steep")]);
+    assert!(document.advance(version(2, 1, &[EntryKey(1)], Change::Edit(edit))));
+    assert_eq!(document.shown(), list(&["high", "steep"]));
+    assert_eq!(document.edit_to(&list(&["steep", "high"]), &|_| Kind::Set).unwrap(), [], "the order says nothing");
+
+    // Something else stood there before the schema said that it is a set.
+    let mut other = check(&[(1, 0, &[], &[set("tags", "5")])], r#"{"tags":5}"#, 0);
+    let edit = other.edit_to(&list(&["dry"]), &|_| Kind::Set).unwrap();
+    assert_eq!(edit, [Operation::Unset { path: Path::new(["tags"]).unwrap() }, insert("dry")]);
+    assert!(other.advance(version(2, 1, &[EntryKey(1)], Change::Edit(edit))));
+    assert_eq!(other.shown(), list(&["dry"]));
+}

@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 
 use ayni_doc::{
-    Attachment, AttachmentKey, Change, ChangeError, DEPTH, Geometry, INDEX_KEY_BYTES, JsonError, Map, Operation, Path,
-    Position, SetKind, Shape, Value,
+    Attachment, AttachmentKey, Change, ChangeError, DEPTH, Document, EntryKey, Geometry, INDEX_KEY_BYTES, JsonError,
+    Map, Operation, Path, Position, SetKind, Shape, Value, Version, encoded,
 };
 use ayni_log::codec::{DecodeError, Reader};
-use ayni_log::ids::{DocumentId, Hash};
+use ayni_log::ids::{DeviceId, DocumentId, Hash};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -130,6 +130,15 @@ proptest! {
     #[test]
     fn a_value_reads_back_from_its_bytes(value in value()) {
         prop_assert_eq!(read(&value.to_bytes()).unwrap(), value);
+    }
+
+    #[test]
+    fn a_field_is_found_behind_any_other(value in value()) {
+        let mut document = Document::default();
+        let edit = Change::Edit(vec![Operation::set("a", value), Operation::set("z", Value::Int(7))]);
+        let (key, hash, author) = (EntryKey(1), Hash([1; 32]), DeviceId([1; 32]));
+        document.advance(Version { key, hash, time: 0, author, parents: vec![], change: Some(edit) });
+        prop_assert_eq!(encoded::get(&document.encode(), &["z"]), Ok(Some(Value::Int(7))));
     }
 
     #[test]
@@ -331,4 +340,109 @@ fn a_change_of_a_newer_form_is_told_from_damage() {
     let newer = DecodeError::Version { what: "change", version: 0x20 };
     assert_eq!(Change::decode(&[0x20, 1, 2], &no_shapes), Err(newer));
     assert_eq!(Change::decode(&[], &no_shapes), Err(DecodeError::Truncated));
+}
+
+#[test]
+fn a_value_tells_what_it_is_and_nothing_else() {
+    let list = vec![Value::Null];
+    let map = Map::from([("a".to_owned(), Value::Null)]);
+    let point = Geometry::Point(Position::new(1.0, 2.0));
+    let all = [
+        Value::Null,
+        Value::from(true),
+        Value::from(3),
+        Value::from(2.5),
+        Value::from("x"),
+        Value::from(list.clone()),
+        Value::from(map.clone()),
+        Value::from(point.clone()),
+    ];
+    let told = |asked: fn(&Value) -> bool| all.iter().map(asked).collect::<Vec<_>>();
+    let only = |places: &[usize]| (0..all.len()).map(|place| places.contains(&place)).collect::<Vec<_>>();
+    assert_eq!(told(|value| value.as_bool().is_some()), only(&[1]));
+    assert_eq!(told(|value| value.as_int().is_some()), only(&[2]));
+    assert_eq!(told(|value| value.as_number().is_some()), only(&[2, 3]));
+    assert_eq!(told(|value| value.as_text().is_some()), only(&[4]));
+    assert_eq!(told(|value| value.as_list().is_some()), only(&[5]));
+    assert_eq!(told(|value| value.as_map().is_some()), only(&[6]));
+    assert_eq!(told(|value| value.as_geometry().is_some()), only(&[7]));
+    assert_eq!((all[1].as_bool(), all[2].as_int(), all[2].as_number()), (Some(true), Some(3), Some(3.0)));
+    assert_eq!((all[3].as_number(), all[4].as_text(), all[5].as_list()), (Some(2.5), Some("x"), Some(&list[..])));
+    assert_eq!((all[6].as_map(), all[7].as_geometry()), (Some(&map), Some(&point)));
+}
+
+#[test]
+fn depth_is_how_many_stand_inside_each_other() {
+    let list = |items: &[Value]| Value::List(items.to_vec());
+    let map = |value: Value| Value::Map(Map::from([("a".to_owned(), value)]));
+    assert_eq!(Value::Int(1).depth(), 0);
+    assert_eq!(list(&[]).depth(), 1);
+    assert_eq!(list(&[list(&[]), list(&[list(&[Value::Null])])]).depth(), 3);
+    assert_eq!(map(map(list(&[]))).depth(), 3);
+    let within = Geometry::Collection(vec![Geometry::Collection(vec![])]);
+    assert_eq!((within.depth(), map(Value::from(within.clone())).depth()), (2, 3));
+}
+
+#[test]
+fn what_can_be_nested_and_how_long_names_may_be_is_exact() {
+    let encode = |operation| Change::Edit(vec![operation]).encode();
+    let element =
+        |names: usize| Operation::Insert { path: Path::new((0..names).map(|_| "a")).unwrap(), element: Value::Int(1) };
+    assert!(encode(element(DEPTH - 1)).is_ok());
+    assert!(matches!(encode(element(DEPTH)), Err(ChangeError::Deep { .. })));
+    let named = |length: usize| Operation::set("a", Value::Map(Map::from([("n".repeat(length), Value::Null)])));
+    assert!(encode(named(256)).is_ok());
+    assert!(matches!(encode(named(257)), Err(ChangeError::Name { length: 257, .. })));
+}
+
+#[test]
+fn the_box_around_a_geometry_holds_all_of_it() {
+    let line = |from: (f64, f64), to: (f64, f64)| {
+        Geometry::LineString(vec![Position::new(from.0, from.1), Position::new(to.0, to.1)])
+    };
+    let both = Geometry::Collection(vec![line((5.0, -3.0), (7.0, 1.0)), line((-2.0, 0.0), (6.0, 4.0))]);
+    assert_eq!(both.bounds(), Some([-2.0, -3.0, 7.0, 4.0]));
+    assert_eq!(Geometry::MultiPoint(vec![]).bounds(), None);
+}
+
+/// Each greater than the one before it, also as index keys.
+fn ascend(values: &[Value]) {
+    for pair in values.windows(2) {
+        assert_eq!(pair[0].compare(&pair[1]), Ordering::Less, "{pair:?}");
+        assert!(pair[0].index_key() < pair[1].index_key(), "{pair:?}");
+    }
+}
+
+#[test]
+fn integers_that_no_float_tells_apart_have_an_order() {
+    for around in [1i64 << 54, -(1 << 54), 1 << 62, -(1 << 62)] {
+        ascend(&(around - 9..around + 9).map(Value::Int).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn every_part_of_an_attachment_and_of_a_geometry_counts_for_the_order() {
+    let attachment = |name: &str, media_type: &str, hash: u8, sealed_length, length, key: u8| {
+        let (name, media_type) = (name.to_owned(), media_type.to_owned());
+        let (hash, key) = (Hash([hash; 32]), AttachmentKey([key; 32]));
+        Value::Attachment(Box::new(Attachment { hash, sealed_length, length, key, name, media_type }))
+    };
+    ascend(&[
+        attachment("a", "a", 1, 1, 1, 1),
+        attachment("a", "a", 1, 1, 1, 2),
+        attachment("a", "a", 1, 1, 2, 1),
+        attachment("a", "a", 1, 2, 1, 1),
+        attachment("a", "a", 2, 1, 1, 1),
+        attachment("a", "b", 1, 1, 1, 1),
+        attachment("b", "a", 1, 1, 1, 1),
+    ]);
+    let point = |x| Geometry::Point(Position::new(x, 0.0));
+    ascend(&[
+        Value::from(point(1.0)),
+        Value::from(point(2.0)),
+        Value::from(Geometry::Collection(vec![])),
+        Value::from(Geometry::Collection(vec![point(1.0)])),
+        Value::from(Geometry::Collection(vec![point(1.0), point(0.0)])),
+        Value::from(Geometry::Collection(vec![Geometry::Collection(vec![])])),
+    ]);
 }

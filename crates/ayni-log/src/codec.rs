@@ -242,7 +242,9 @@ mod tests {
             let bytes = out.into_vec();
             let mut input = Reader::new(&bytes);
             prop_assert_eq!(input.varint().unwrap(), value);
+            prop_assert!(!input.is_empty());
             prop_assert_eq!(input.signed().unwrap(), signed);
+            prop_assert!(input.is_empty());
             prop_assert!(input.finish().is_ok());
         }
 

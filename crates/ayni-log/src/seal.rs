@@ -282,6 +282,17 @@ mod tests {
     }
 
     #[test]
+    fn what_repeats_itself_is_sealed_smaller_and_noise_hardly_larger() {
+        let sealed = |plaintext: &[u8]| key().seal_payload(5, &header(1), plaintext).len();
+        let text = b"Cusco, Puno, Tacna, Ica. ".repeat(200);
+        assert!(sealed(&text) < text.len() / 10, "{}", sealed(&text));
+        let mut noise = vec![0; 5_000];
+        blake3::Hasher::new().finalize_xof().fill(&mut noise);
+        assert_eq!(sealed(&noise), noise.len() + 17);
+        assert_eq!(sealed(&[b'a'; COMPRESS_FROM - 1]), COMPRESS_FROM - 1 + 17, "what is short stays as it is");
+    }
+
+    #[test]
     fn a_compressed_payload_cannot_claim_to_be_huge() {
         let mut out = Writer::new();
         out.byte(ZSTD);

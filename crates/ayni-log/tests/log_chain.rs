@@ -148,6 +148,7 @@ fn a_fixed_checkpoint_comes_early_once_a_mebibyte_has_passed_counting_payloads_t
         assert_eq!(next.at_fixed_checkpoint(), fixed);
         tip = if fixed { next } else { tip };
     }
+    assert!(!Author::of_control(1).empty().at_fixed_checkpoint(), "there is nothing yet");
     // What is counted begins anew after it.
     tip.append(&of(9), &of(9).encode()).unwrap();
     assert!(!tip.at_fixed_checkpoint());

@@ -235,10 +235,11 @@ fn a_tip_of_counts_that_no_entries_lead_to_is_refused() {
         Tip::decode(out.as_slice())
     };
     assert!(tip([2_000, 300_000, 90_000, 10, 5_000]).is_ok());
+    assert!(tip([2_000, 3_000_000, limits::SEGMENT_BYTES - 1, 10, 5_000]).is_ok());
     for wrong in [
         [limits::POSITIONS + 1, 300_000, 90_000, 10, 5_000],
         [2_000, u64::MAX, 90_000, 10, 5_000],
-        [2_000, 300_000, limits::SEGMENT_BYTES, 10, 5_000],
+        [2_000, 3_000_000, limits::SEGMENT_BYTES, 10, 5_000],
         [2_000, 1_000, 1_001, 10, 1_000],
         [2_000, 300_000, 90_000, limits::COMMIT_ENTRIES as u64 + 1, 5_000],
         [5, 300_000, 90_000, 10, 5_000],

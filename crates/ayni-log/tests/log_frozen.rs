@@ -178,6 +178,8 @@ fn the_frozen_data_log_still_says_what_it_said_and_opens() {
     assert_eq!((held_back.payload.is_none(), held_back.header.payload_len), (true, 24));
 
     assert_eq!((tip.length(), tip.key_sets(), tip.collections(), tip.shapes()), (7, 2, 1, 1));
+    let key_sets = [1, 2, 3].map(|number| tip.key_set(number));
+    assert_eq!(key_sets, [Some(&[EPOCH][..]), Some(&[EPOCH, OTHER_EPOCH]), None]);
     let collection = tip.collection(1).unwrap();
     assert_eq!(collection.tag, naming().tag("places"));
     let (position, index) = (collection.name.position, collection.name.index);

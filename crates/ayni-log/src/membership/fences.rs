@@ -5,7 +5,7 @@
 //! those that had not seen each other the highest fence stands. Past a fence an entry is out unless its author had seen
 //! the entry that fences.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use crate::ids::{DeviceId, LogId, LogKind};
 
@@ -88,21 +88,6 @@ impl Fences {
         standing
             .iter()
             .any(|fence| !graph.saw(id, fence.node) && !raised_by(graph, author, standing, fence).any(within))
-    }
-
-    /// Every data fence that stands for a device's log: by fencing entry, in a fixed order.
-    pub(super) fn of_log<'a>(
-        &'a self,
-        graph: &'a Graph,
-        device: DeviceId,
-        kind: LogKind,
-        log: LogId,
-    ) -> BTreeMap<crate::ids::Hash, Vec<&'a Fence>> {
-        let of = |standing: &Standing| {
-            let entry = &graph.node(standing.node).entry;
-            (entry.hash, fences_of_log(graph, standing.node, log).collect())
-        };
-        self.standing(device, kind).iter().map(of).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use super::counting::{Counting, Step, counting};
 use super::fences::fencing;
 use super::graph::{Clock, Graph, NodeId};
 use super::keys::EpochBody;
-use super::people::{AdmitBody, Fence, InviteBody, Role};
+use super::people::{AdmitBody, InviteBody, Role};
 use super::project::{FoundingBody, PurgeBody, Retention, SchemaBody};
 use super::request::{JoinRequest, RequestError};
 use super::settle::{Settled, role_in};
@@ -362,12 +362,6 @@ impl ControlView {
             }
             _ => false,
         })
-    }
-
-    /// Every fence that stands for a log, by fencing entry. Whenever the log's length passes one, count anew.
-    pub fn fences(&self, log: &LogName) -> Vec<(Hash, Vec<Fence>)> {
-        let fences = self.settled.fences.of_log(&self.graph, log.device, log.kind, log.id());
-        fences.into_iter().map(|(hash, fences)| (hash, fences.into_iter().copied().collect())).collect()
     }
 
     /// Which positions of a branch of a data log count.
