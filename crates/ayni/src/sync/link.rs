@@ -324,7 +324,29 @@ impl LinkCore {
 
 #[cfg(test)]
 mod tests {
+    use ayni_log::ids::{Signature, StoreId};
+    use ayni_sync::receipt::ReceiptKey;
+
     use super::*;
+    use crate::tests_support::{Pipe, eventually, level, team};
+
+    #[test]
+    fn no_more_receipts_wait_than_there_is_room_for() {
+        let [ana, ben] = team();
+        let pipe = Pipe::new(&ana.database, &ben.database);
+        eventually("terms that are level", || level(&ana.database) && level(&ben.database));
+        let pool = &ben.database.inner.pool;
+        eventually("an idle queue", || !pool.halt());
+        // From here on nobody works at it.
+        let project = ben.project().id();
+        let key = ReceiptKey { device: ana.database.device(), store: StoreId([7; 16]) };
+        for counter in 0..3 * KEEPING as u64 {
+            let receipt = SignedReceipt { project, key, counter, body: Vec::new(), signature: Signature([0; 64]) };
+            pipe.links[1].core.keep_receipt(project, receipt);
+        }
+        assert_eq!(pipe.links[1].core.notes().keeping, KEEPING);
+        pool.empty();
+    }
 
     #[test]
     fn however_many_members_there_are_they_sign_about_twenty_receipts_in_a_second() {

@@ -439,6 +439,22 @@ fn remember(inner: &Inner, device: DeviceId, address: &str) -> Result<(), Error>
     }
 }
 
+/// The queue held still, so that what gathers in it can be looked at.
+#[cfg(test)]
+impl Pool {
+    /// Keeps the worker from beginning; gives whether it is at work already.
+    pub(in crate::sync) fn halt(&self) -> bool {
+        std::mem::replace(&mut self.queue().working, true)
+    }
+
+    /// Throws away what waits, and lets the worker begin again.
+    pub(in crate::sync) fn empty(&self) {
+        while self.queue().next().is_some() {}
+        self.queue().working = false;
+        self.room.notify_all();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -452,7 +468,7 @@ mod tests {
         let pipe = Pipe::new(&ana.database, &ben.database);
         eventually("terms that are level", || level(&ana.database) && level(&ben.database));
         let pool = &ben.database.inner.pool;
-        eventually("an idle queue", || !std::mem::replace(&mut pool.queue().working, true));
+        eventually("an idle queue", || !pool.halt());
         // From here on nobody works at it, as if what is under way took long.
         (0..20).for_each(|_| pool.queue().push(mebibyte(ana.database.device())));
         let link = pipe.links[1].clone();
@@ -460,9 +476,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(200));
         assert!(!reading.is_finished(), "it goes on reading");
 
-        while pool.queue().next().is_some() {}
-        pool.room.notify_all();
+        pool.empty();
         eventually("reading on", || reading.is_finished());
-        pool.queue().working = false;
     }
 }

@@ -146,7 +146,13 @@ pub(crate) fn counts_as_backup(receipt: &Receipt) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests_support::{create, fields, meet, team};
+    use crate::tests_support::{Device, create, fields, meet, team};
+
+    fn held_of(of: &Device, by: &Device) -> Option<Receipt> {
+        let (core, inner) = (&by.project().core, &by.database.inner);
+        let held = core.read(inner, |store, _| stored(store, core.row)).unwrap();
+        held.into_iter().find(|receipt| receipt.key.device == of.database.device())
+    }
 
     #[test]
     fn a_receipt_is_kept_only_if_the_device_that_it_speaks_for_signed_it() {
@@ -154,23 +160,59 @@ mod tests {
         create(&ana.project(), fields([]));
         meet(&ana.database, &ben.database);
         let (core, inner) = (&ana.project().core, &ana.database.inner);
-        let held = || core.read(inner, |store, _| stored(store, core.row)).unwrap();
-        let of_ben = || held().into_iter().find(|receipt| receipt.key.device == ben.database.device());
-        let mut next = of_ben().expect("Ben signed one when both were level");
+        let mut next = held_of(&ben, &ana).expect("Ben signed one when both were level");
         next.counter += 1_000;
 
-        let secret = |device: &crate::tests_support::Device| device.database.inner.secret.clone();
+        let secret = |device: &Device| device.database.inner.secret.clone();
         let mut foreign = next.clone();
         foreign.project = ayni_log::ids::ProjectId([7; 32]);
         let mut own = next.clone();
         own.key.device = ana.database.device();
         let forged = [next.sign(&secret(&eve)), foreign.sign(&secret(&ben)), own.sign(&secret(&ana))];
         assert_eq!(keep(inner, core, &forged).unwrap(), []);
-        assert!(held().iter().all(|receipt| receipt.counter < next.counter));
+        let held = core.read(inner, |store, _| stored(store, core.row)).unwrap();
+        assert!(held.iter().all(|receipt| receipt.counter < next.counter));
 
         let genuine = next.sign(&secret(&ben));
         assert_eq!(keep(inner, core, std::slice::from_ref(&genuine)).unwrap(), [next.key]);
         assert_eq!(keep(inner, core, &[genuine]).unwrap(), [], "it says no more than the one held");
-        assert_eq!(of_ben().map(|receipt| receipt.counter), Some(next.counter));
+        assert_eq!(held_of(&ben, &ana).map(|receipt| receipt.counter), Some(next.counter));
+    }
+    #[test]
+    fn a_receipt_for_another_side_of_a_fork_counts_for_nothing_here() {
+        let [ana, ben] = team();
+        create(&ana.project(), fields([]));
+        meet(&ana.database, &ben.database);
+        let behind = || ana.project().status().unwrap().devices[0].receipt.unwrap().entries_behind;
+        let mut next = held_of(&ben, &ana).unwrap();
+        next.counter += 1_000;
+        let keep_next = |next: &Receipt| {
+            let signed = next.sign(&ben.database.inner.secret);
+            assert_eq!(keep(&ana.database.inner, &ana.project().core, &[signed]).unwrap().len(), 1);
+        };
+        keep_next(&next);
+        let before = behind();
+        // As long as the branch here, and not the same.
+        let forked = next.heads.iter_mut().max_by_key(|head| head.length).unwrap();
+        forked.hash = ayni_log::ids::Hash([7; 32]);
+        let length = forked.length;
+        next.counter += 1;
+        keep_next(&next);
+        assert_eq!(behind(), before + length);
+    }
+
+    #[test]
+    fn a_receipt_of_a_later_incarnation_is_newer_whatever_the_clock_said() {
+        let [ana, ben] = team();
+        let held = held_of(&ben, &ana).unwrap();
+        let mut restored = held.clone();
+        restored.key.store = StoreId([7; 16]);
+        (restored.counter, restored.time) = (0, held.time - 1_000_000);
+        let order = BTreeMap::from([(held.key.store, 0), (restored.key.store, 1)]);
+        assert!(is_newer(&restored, &held, &order), "its clock went back, its folder was restored");
+        assert!(!is_newer(&held, &restored, &order));
+        let mut next = held.clone();
+        (next.counter, next.time) = (held.counter + 1, held.time - 5);
+        assert!(is_newer(&next, &held, &order) && !is_newer(&held, &next, &order));
     }
 }

@@ -288,10 +288,19 @@ impl<'m> Meeting<'m> {
         Ok(pending)
     }
 
+    /// A device that was not met, and why, as far as the network knows.
+    fn trouble_with(&self, id: &TransportId) -> String {
+        let peer = self.network.peers().into_iter().find(|peer| peer.id == *id);
+        match peer.map(|peer| peer.state) {
+            Some(PeerState::Waiting { because, .. }) if !because.is_empty() => format!("{} ({because})", id.short()),
+            _ => id.short(),
+        }
+    }
+
     fn not_reached(&self, screen: &Screen, patience: Duration) -> Result<Failure, Failure> {
         let unlevel: Vec<&str> = screen.met().values().filter(|met| !met.level).map(|met| met.name.as_str()).collect();
         let missing: Vec<String> =
-            self.wanted.iter().filter(|id| !self.was_met(screen, id)).map(TransportId::short).collect();
+            self.wanted.iter().filter(|id| !self.was_met(screen, id)).map(|id| self.trouble_with(id)).collect();
         let what = if !missing.is_empty() {
             format!("{} could not be reached", missing.join(", "))
         } else if screen.met().is_empty() {
