@@ -445,4 +445,7 @@ fn every_part_of_an_attachment_and_of_a_geometry_counts_for_the_order() {
         Value::from(Geometry::Collection(vec![point(1.0), point(0.0)])),
         Value::from(Geometry::Collection(vec![Geometry::Collection(vec![])])),
     ]);
+    // Whatever comes behind it, a collection that ends is less than one that goes on.
+    let before = |members: Vec<Geometry>, next: Value| Value::List(vec![Geometry::Collection(members).into(), next]);
+    ascend(&[before(vec![point(1.0)], Value::Map(Map::new())), before(vec![point(1.0), point(f64::MIN)], Value::Null)]);
 }

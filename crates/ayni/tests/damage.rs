@@ -74,11 +74,21 @@ fn of_a_file_with_a_damaged_page_all_stays_but_what_is_named() {
 }
 
 #[test]
-fn a_device_that_lost_entries_is_no_backup_and_says_so() {
+fn a_device_that_lost_entries_of_its_own_is_no_backup_and_says_so() {
+    a_device_that_lost_entries_says_so(true);
+}
+
+#[test]
+fn a_device_that_lost_entries_of_others_is_no_backup_and_says_so() {
+    a_device_that_lost_entries_says_so(false);
+}
+
+fn a_device_that_lost_entries_says_so(its_own: bool) {
     let [a, b] = team();
     let (one, two) = (a.project(), b.project());
     let text = || fields([("text", "x".repeat(200).into())]);
-    one.write(|tx| (0..1_000).try_for_each(|_| tx.create("places", text()).map(|_| ()))).unwrap();
+    let author = if its_own { &one } else { &two };
+    author.write(|tx| (0..1_000).try_for_each(|_| tx.create("places", text()).map(|_| ()))).unwrap();
     let pipe = Pipe::new(&a.database, &b.database);
     eventually("a backup on the first device", || two.status().unwrap().safe_with().count() == 1);
     drop((pipe, one));

@@ -13,7 +13,7 @@ use ayni_log::sign::DeviceSecret;
 use ayni_log::tip::Tip;
 use ayni_log::write::{Draft, write_commit};
 use ayni_store::BranchRow;
-use ayni_sync::{Refusal, Replica};
+use ayni_sync::{Refusal, Replica, Standing};
 
 use crate::core::branches::Branch;
 use crate::core::documents::Documents;
@@ -180,6 +180,22 @@ fn what_a_removed_device_wrote_past_its_fence_has_no_effect_in_whatever_order_it
     for seed in 0..40 {
         assert_eq!(pieces.digest_in_some_order(&four, seed), expected, "in the order of seed {seed}");
     }
+}
+
+#[test]
+fn a_removed_device_is_told_nothing_more_and_its_receipt_counts_no_more() {
+    let [ana, ben, carl] = team();
+    create(&ana.project(), number(1));
+    meet(&ana.database, &ben.database);
+    meet(&ana.database, &carl.database);
+    let (project, ben, carl) = (ana.project(), ben.database.device(), carl.database.device());
+    let standings = || [ben, carl].map(|device| Held(&ana.database.inner).standing(&project.id(), &device));
+    let counted = || project.status().unwrap().devices.into_iter().map(|device| device.device).collect::<Vec<_>>();
+    assert_eq!(standings(), [Standing::Admitted; 2]);
+    assert_eq!(counted().len(), 2);
+    remove(&project, ben);
+    assert_eq!(standings(), [Standing::Refused, Standing::Admitted]);
+    assert_eq!(counted(), [carl]);
 }
 
 #[test]
