@@ -29,7 +29,7 @@ use crate::sync::receipts;
 use crate::sync::replica::{Held, branch_id};
 
 /// Conversations with one device that are taken: it may be reached in several ways, and a copy of its folder may be used too.
-pub(crate) const CONVERSATIONS_OF_ONE_DEVICE: usize = 4;
+const CONVERSATIONS_OF_ONE_DEVICE: usize = 4;
 
 /// A device is not read from for so long at the most, where no room is made in the queue.
 const ROOM_TIME: Duration = Duration::from_secs(10);
