@@ -2,13 +2,74 @@
 
 mod support;
 
-use std::io::{Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use ayni::doc::Value;
-use ayni::{Database, DocumentId, Role, Standing};
+use ayni::{Database, DocumentId, Options, Role, Standing};
 use ayni_log::ids::LogKind;
-use ayni_store::Loss;
-use support::{Device, Pipe, eventually, fields, get, meet, options, set, team};
+use ayni_store::{Loss, Report};
+use support::{Device, LyingClock, Pipe, eventually, fields, get, meet, options, set, team};
+use tempfile::TempDir;
+
+const PAGE: usize = 4096;
+
+/// A database that nobody has open, as it was before it is damaged.
+struct Closed {
+    folder: TempDir,
+    clock: Arc<LyingClock>,
+    sound: Vec<u8>,
+}
+
+impl Closed {
+    fn of(Device { folder, database, clock }: Device) -> Self {
+        drop(database);
+        let file = folder.path().join("db/ayni.db");
+        eventually("the last one to close it", || !file.with_extension("db-wal").exists());
+        let sound = std::fs::read(&file).unwrap();
+        Self { folder, clock, sound }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("db")
+    }
+
+    fn pages(&self) -> usize {
+        self.sound.len() / PAGE
+    }
+
+    fn options(&self) -> Options {
+        options(self.folder.path(), &self.clock)
+    }
+
+    fn open(&self) -> Database {
+        Database::open(&self.path(), self.options()).unwrap()
+    }
+
+    /// Damages one page, saves what is left, and gives what was lost.
+    fn salvage_with_damage(&self, page: usize) -> Report {
+        // Whatever could not be moved into the file before belongs to it.
+        for beside in ["ayni.db-wal", "ayni.db-shm"] {
+            let _ = std::fs::remove_file(self.path().join(beside));
+        }
+        let mut content = self.sound.clone();
+        content[page * PAGE + 100..page * PAGE + 164].fill(0x55);
+        std::fs::write(self.path().join("ayni.db"), content).unwrap();
+        Database::salvage(&self.path(), &self.options()).unwrap_or_else(|error| panic!("page {page}: {error}"))
+    }
+
+    /// Damages the first page from `page` on that takes such entries; gives which were lost.
+    fn salvage_with_entries_lost(&self, page: usize, such: impl Fn(&Range<u64>) -> bool) -> Range<u64> {
+        let lost = (page..self.pages()).find_map(|page| {
+            self.salvage_with_damage(page).lost.into_iter().find_map(|loss| match loss {
+                Loss::Entries { log, positions } if log.kind == LogKind::Data && such(&positions) => Some(positions),
+                _ => None,
+            })
+        });
+        lost.expect("some page holds such entries")
+    }
+}
 
 #[test]
 fn of_a_file_with_a_damaged_page_all_stays_but_what_is_named() {
@@ -28,29 +89,17 @@ fn of_a_file_with_a_damaged_page_all_stays_but_what_is_named() {
     }
     meet(&a.database, &b.database);
     drop((one, two));
-    let Device { folder, database, clock } = a;
-    drop(database);
-    let path = folder.path().join("db");
-    let file = path.join("ayni.db");
-    support::eventually("the last one to close it", || !path.join("ayni.db-wal").exists());
-    let sound = std::fs::read(&file).unwrap();
-    let pages = sound.len() as u64 / 4096;
+    let closed = Closed::of(a);
     let (mut named, mut entries_lost) = (0, 0);
-    for (count, page) in (1..20).chain(20..pages).enumerate() {
+    for page in 1..closed.pages() {
         // Where what lies differs from run to run: at least one page of entries is to be among them.
-        if count > 30 && entries_lost > 0 {
+        if page > 31 && entries_lost > 0 {
             break;
         }
-        std::fs::write(&file, &sound).unwrap();
-        let mut open = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
-        open.seek(SeekFrom::Start(page * 4096 + 100)).unwrap();
-        open.write_all(&[0x55; 64]).unwrap();
-        drop(open);
         let failed = |error: &dyn std::fmt::Display| -> ! { panic!("page {page}: {error}") };
-        let options = || options(folder.path(), &clock);
-        let report = Database::salvage(&path, &options()).unwrap_or_else(|error| failed(&error));
+        let report = closed.salvage_with_damage(page);
         named += usize::from(!report.lost.is_empty());
-        let opened = Database::open(&path, options()).unwrap_or_else(|error| failed(&error));
+        let opened = closed.open();
         let takes = |kind| report.lost.iter().any(|loss| matches!(loss, Loss::Entries { log, .. } if log.kind == kind));
         assert!(!takes(LogKind::Control), "page {page}: what says who is in the project is kept twice");
         let project = opened.projects().unwrap().remove(0);
@@ -64,13 +113,19 @@ fn of_a_file_with_a_damaged_page_all_stays_but_what_is_named() {
         let made = project.write(|tx| tx.create("places", fields([("number", Value::Int(-1))])));
         let id = made.unwrap_or_else(|error| failed(&error));
         assert_eq!(get(&project, id, "number"), Some(Value::Int(-1)));
-        drop(opened);
-        // Whatever could not be moved into the file belongs to it, and not to the next one.
-        for beside in ["ayni.db-wal", "ayni.db-shm"] {
-            let _ = std::fs::remove_file(path.join(beside));
-        }
     }
     assert!(named > 10 && entries_lost > 0, "pages that matter were damaged: {named}, {entries_lost}");
+}
+
+#[test]
+fn where_the_beginning_of_a_log_is_damaged_the_rest_of_its_commit_stays() {
+    let [device] = team();
+    let record = |number| fields([("number", Value::Int(number)), ("text", "x".repeat(200).into())]);
+    device.project().write(|tx| (0..1_000).try_for_each(|n| tx.create("places", record(n)).map(|_| ()))).unwrap();
+    let closed = Closed::of(device);
+    let lost = closed.salvage_with_entries_lost(1, |positions| positions.start == 0);
+    let here = closed.open().projects().unwrap()[0].collection("places").len().unwrap();
+    assert_eq!(here, 1_000 - (lost.end - lost.start));
 }
 
 #[test]
@@ -92,23 +147,9 @@ fn a_device_that_lost_entries_says_so(its_own: bool) {
     let pipe = Pipe::new(&a.database, &b.database);
     eventually("a backup on the first device", || two.status().unwrap().safe_with().count() == 1);
     drop((pipe, one));
-    let Device { folder, database, clock } = a;
-    drop(database);
-    let path = folder.path().join("db");
-    let file = path.join("ayni.db");
-    let pages = std::fs::metadata(&file).unwrap().len() / 4096;
-    let sound = std::fs::read(&file).unwrap();
-    let lost_entries = (pages / 4..pages).find(|page| {
-        std::fs::write(&file, &sound).unwrap();
-        let mut open = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
-        open.seek(SeekFrom::Start(page * 4096 + 100)).unwrap();
-        open.write_all(&[0x55; 64]).unwrap();
-        drop(open);
-        let report = Database::salvage(&path, &options(folder.path(), &clock)).unwrap();
-        report.lost.iter().any(|loss| matches!(loss, Loss::Entries { .. }))
-    });
-    assert!(lost_entries.is_some(), "some page holds entries");
-    let opened = Database::open(&path, options(folder.path(), &clock)).unwrap();
+    let closed = Closed::of(a);
+    closed.salvage_with_entries_lost(closed.pages() / 4, |_| true);
+    let opened = closed.open();
     let standing = opened.projects().unwrap()[0].standing().unwrap();
     assert_eq!(standing, Standing::Member(Role::Coordinator), "what says who is in the project is kept twice");
     let _pipe = Pipe::new(&opened, &b.database);

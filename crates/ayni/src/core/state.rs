@@ -261,7 +261,8 @@ impl State {
         let link_at = |length: u64| link_at(store, branch, length);
         let hash_at = |length: u64| link_at(length).map(|(hash, _)| hash);
         let counting = self.view.counting(branch.tip.name(), branch.tip.length(), &branch.steps, &hash_at);
-        let ends = |length: u64| length == 0 || link_at(length).is_some_and(|(_, ends)| ends);
+        // What damage took stands for the end of a commit: what is left of one counts as all of it did.
+        let ends = |length: u64| link_at(length).is_none_or(|(_, ends)| ends);
         let ranges: Vec<_> =
             counting.ranges.into_iter().filter_map(|range| whole_commits(range, branch.tip.length(), ends)).collect();
         if branch.counting == ranges {
