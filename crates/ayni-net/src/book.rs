@@ -35,6 +35,8 @@ pub(crate) struct Page {
     /// The dial under way was begun anew, for addresses that the one before it did not try.
     begun_anew: bool,
     failures: u32,
+    /// Why it was not reached the last time, or why its last channel ended.
+    pub(crate) trouble: Option<String>,
 }
 
 /// What is being done about a peer.
@@ -43,7 +45,6 @@ pub(crate) enum Standing {
     /// To be dialed at this time.
     Waiting {
         until: Instant,
-        because: String,
     },
     Dialing,
     Connected,
@@ -55,9 +56,10 @@ impl Page {
             discovered: BTreeSet::new(),
             given: BTreeSet::new(),
             seen: None,
-            standing: Standing::Waiting { until: now, because: String::new() },
+            standing: Standing::Waiting { until: now },
             begun_anew: false,
             failures: 0,
+            trouble: None,
         }
     }
 
@@ -69,23 +71,19 @@ impl Page {
         !self.given.is_empty()
     }
 
-    fn wait(&mut self, until: Instant, because: String) {
-        self.standing = Standing::Waiting { until, because };
-    }
-
     /// An address was learned. Who dials another, perhaps one that no longer answers, begins anew with this one too; once in
     /// each dial, so that nobody who announces ever new ones keeps it from coming to an end.
     fn learned(&mut self, at: Instant) {
         if self.standing == Standing::Dialing && !self.begun_anew {
             self.begun_anew = true;
-            self.wait(at, String::new());
+            self.standing = Standing::Waiting { until: at };
         }
     }
 
     /// Brings the next dial forward to `at`, with the back-off begun anew.
     fn hurry(&mut self, at: Instant) {
         self.failures = 0;
-        if let Standing::Waiting { until, .. } = &mut self.standing {
+        if let Standing::Waiting { until } = &mut self.standing {
             *until = (*until).min(at);
         }
     }
@@ -165,7 +163,7 @@ impl Book {
             .peers
             .iter()
             .filter_map(|(id, page)| match &page.standing {
-                Standing::Waiting { until, .. } if *until <= now && !page.addresses().is_empty() => Some((*until, *id)),
+                Standing::Waiting { until } if *until <= now && !page.addresses().is_empty() => Some((*until, *id)),
                 _ => None,
             })
             .collect();
@@ -185,7 +183,7 @@ impl Book {
         self.peers
             .values()
             .filter_map(|page| match &page.standing {
-                Standing::Waiting { until, .. } if !page.addresses().is_empty() => Some(*until),
+                Standing::Waiting { until } if !page.addresses().is_empty() => Some(*until),
                 _ => None,
             })
             .min()
@@ -202,7 +200,11 @@ impl Book {
         }
         page.begun_anew = false;
         page.failures = page.failures.saturating_add(1);
-        page.wait(after(now, wait), reason.to_string());
+        page.trouble = Some(match reason {
+            CloseReason::Lost(what) => what.clone(),
+            other => other.to_string(),
+        });
+        page.standing = Standing::Waiting { until: after(now, wait) };
         if page.failures >= limits::GIVE_UP_AFTER {
             page.seen = None;
         }
@@ -214,6 +216,7 @@ impl Book {
         let page = self.peers.entry(id).or_insert_with(|| Page::new(now));
         page.standing = Standing::Connected;
         page.begun_anew = false;
+        page.trouble = None;
     }
 
     /// The channel to this peer ended. `seen` is its address, if it was admitted and may be dialed there.
@@ -230,7 +233,8 @@ impl Book {
         }
         let wait = self.wait_after(id, reason);
         if let Some(page) = self.peers.get_mut(id) {
-            page.wait(after(now, wait), reason.to_string());
+            page.trouble = Some(reason.to_string());
+            page.standing = Standing::Waiting { until: after(now, wait) };
         }
         self.drop_if_unreachable(id);
     }

@@ -27,6 +27,7 @@ mod endpoints;
 pub mod limits;
 mod link;
 mod network;
+mod roster;
 mod serve;
 mod status;
 mod switchboard;

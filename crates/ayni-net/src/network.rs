@@ -13,7 +13,8 @@ use crate::{
     connection::Run,
     discovery::{Announcement, Discovery},
     endpoints::Endpoints,
-    switchboard::{Order, Roster, Switchboard},
+    roster::Roster,
+    switchboard::{Order, Switchboard},
 };
 
 /// The mDNS service under which Ayni announces itself.

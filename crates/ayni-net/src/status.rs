@@ -18,6 +18,8 @@ pub struct PeerStatus {
     pub discovered: bool,
     /// What the network is doing about it.
     pub state: PeerState,
+    /// Why it was not reached the last time, or why its last channel ended. None while it is connected.
+    pub trouble: Option<String>,
 }
 
 /// What the network is doing about a peer.
@@ -45,7 +47,5 @@ pub enum PeerState {
     Waiting {
         /// When it is dialed next.
         until: Instant,
-        /// Why it was not reached, or why its last channel ended.
-        because: String,
     },
 }

@@ -11,7 +11,7 @@
 //! the oldest makes room.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -28,14 +28,15 @@ use tokio::{
 use tracing::debug;
 
 use crate::{
-    CloseReason, PeerAddr, PeerState, PeerStatus, Peers, TransportId,
-    book::{Book, Standing},
+    CloseReason, PeerAddr, Peers, TransportId,
+    book::Book,
     channel,
     connection::{self, Code, Open, Run},
     discovery::{Discovery, Sighting},
     door::Door,
     endpoints::{Endpoints, Place},
     limits,
+    roster::{Roster, Shown},
 };
 
 /// What the owner of the network asks for.
@@ -375,37 +376,21 @@ impl Switchboard {
     }
 
     fn publish(&self) {
-        let mut peers: BTreeMap<_, _> = self
-            .book
-            .pages()
-            .map(|(id, page)| {
-                let entry = Entry {
-                    addresses: page.addresses().into_iter().collect(),
-                    discovered: !page.discovered.is_empty(),
-                    standing: page.standing.clone(),
-                    session: None,
-                };
-                (*id, entry)
-            })
-            .collect();
+        let mut now = Roster::default();
+        self.book.pages().for_each(|(id, page)| now.add(*id, page));
         for (id, session) in &self.sessions {
-            let entry = peers.entry(*id).or_insert_with(|| Entry {
-                addresses: Vec::new(),
-                discovered: false,
-                standing: Standing::Connected,
-                session: None,
-            });
-            entry.session = Some(Shown {
+            let shown = Shown {
                 since: session.since,
                 initiator: session.initiator,
                 remote: session.remote,
                 scope: session.scope,
                 connection: session.connection.clone(),
-            });
+            };
+            now.connected(*id, shown);
         }
         self.roster.send_if_modified(|roster| {
-            let is_news = !roster.same_as(&peers);
-            *roster = Roster(peers);
+            let is_news = !roster.same_as(&now);
+            *roster = now;
             is_news
         });
     }
@@ -500,69 +485,5 @@ async fn at(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Every peer as last published; what changes all the time is read off the connections when asked.
-#[derive(Default)]
-pub(crate) struct Roster(BTreeMap<TransportId, Entry>);
-
-struct Entry {
-    addresses: Vec<SocketAddr>,
-    discovered: bool,
-    standing: Standing,
-    session: Option<Shown>,
-}
-
-struct Shown {
-    since: Instant,
-    initiator: bool,
-    remote: SocketAddr,
-    scope: u32,
-    connection: Connection,
-}
-
-impl Roster {
-    fn same_as(&self, peers: &BTreeMap<TransportId, Entry>) -> bool {
-        let since = |entry: &Entry| entry.session.as_ref().map(|session| session.since);
-        let same = |a: &Entry, b: &Entry| {
-            a.addresses == b.addresses
-                && a.discovered == b.discovered
-                && a.standing == b.standing
-                && since(a) == since(b)
-        };
-        self.0.len() == peers.len() && self.0.iter().zip(peers).all(|((id, a), (other, b))| id == other && same(a, b))
-    }
-
-    pub(crate) fn statuses(&self) -> Vec<PeerStatus> {
-        self.0
-            .iter()
-            .map(|(id, entry)| PeerStatus {
-                id: *id,
-                addresses: entry.addresses.clone(),
-                discovered: entry.discovered,
-                state: entry.state(),
-            })
-            .collect()
-    }
-}
-
-impl Entry {
-    fn state(&self) -> PeerState {
-        if let Some(Shown { since, initiator, remote, scope, connection }) = &self.session {
-            let stats = connection.stats();
-            return PeerState::Connected {
-                since: *since,
-                initiator: *initiator,
-                address: connection::remote_address(connection, *scope).unwrap_or(*remote),
-                rtt: connection::rtt(connection),
-                sent: stats.udp_tx.bytes,
-                received: stats.udp_rx.bytes,
-            };
-        }
-        match &self.standing {
-            Standing::Waiting { until, because } => PeerState::Waiting { until: *until, because: because.clone() },
-            _ => PeerState::Dialing,
-        }
     }
 }

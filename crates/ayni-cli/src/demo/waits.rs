@@ -148,11 +148,7 @@ impl Device {
     /// What the network and the other devices say is wrong.
     fn faults(&self) -> Result<Vec<String>> {
         let mut faults = Vec::new();
-        for peer in self.network()?.peers() {
-            if let PeerState::Waiting { because, .. } = peer.state {
-                faults.push(because);
-            }
-        }
+        faults.extend(self.network()?.peers().into_iter().filter_map(|peer| peer.trouble));
         for peer in self.database()?.pool().peers() {
             faults.extend(peer.fault);
             faults.extend(peer.projects.into_iter().filter_map(|project| project.said));

@@ -55,6 +55,33 @@ async fn both_dialing_at_once_settles_to_one_channel() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn devices_that_both_moved_meet_as_soon_as_one_learns_where_the_other_is() {
+    for round in 0..4 {
+        let (a, b) = (Table::greeting("from a"), Table::greeting("from b"));
+        let (network_a, network_b) = (start(1, &a).await, start(2, &b).await);
+        let (knows, forgets) = if round % 2 == 0 { (&network_a, &network_b) } else { (&network_b, &network_a) };
+        let where_it_was = |network: &Network| {
+            let mut peer = network.addresses()[0];
+            peer.addr.set_port(9);
+            peer
+        };
+        forgets.dial(where_it_was(knows));
+        knows.dial(where_it_was(forgets));
+        // Before the dial to where it was has begun, and after.
+        tokio::time::sleep(Duration::from_millis(30 * (round / 2))).await;
+        let learned = Instant::now();
+        knows.dial(forgets.addresses()[0]);
+        until("both have heard", || {
+            a.open().iter().any(|t| t.heard() == b"from b") && b.open().iter().any(|t| t.heard() == b"from a")
+        })
+        .await;
+        println!("met after {:?}", learned.elapsed());
+        assert!(learned.elapsed() < limits::DIAL_TIMEOUT, "it waited for the end of a dial that could not succeed");
+        tokio::join!(network_a.shutdown(), network_b.shutdown());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_restarts_is_reconnected_at_its_address() {
     let (a, b) = (Table::greeting("from a"), Table::greeting("from b"));
     let (network_a, network_b) = (start(1, &a).await, start(2, &b).await);
@@ -142,10 +169,9 @@ async fn a_peer_at_a_wrong_address_is_shown_waiting_and_can_be_forgotten() {
     let mut changes = network.changes();
     network.dial(peer);
     until("the dial failed", || {
-        network
-            .peers()
-            .iter()
-            .any(|p| matches!(&p.state, PeerState::Waiting { because, .. } if because.contains("answer")))
+        network.peers().iter().any(|p| {
+            matches!(p.state, PeerState::Waiting { .. }) && p.trouble.as_ref().is_some_and(|t| t.contains("answer"))
+        })
     })
     .await;
     assert!(changes.changed().await);
@@ -161,13 +187,13 @@ async fn a_device_that_can_open_no_channel_says_why_and_both_try_again_before_lo
     let (network_a, network_b) = (start(1, &a).await, start(2, &b).await);
     network_a.dial(network_b.addresses()[0]);
     let waits = |network: &Network, words: &str| {
-        let soon = |state: &PeerState| match state {
-            PeerState::Waiting { because, until: next } => {
-                because.contains(words) && next.saturating_duration_since(Instant::now()) < Duration::from_secs(60)
+        network.peers().iter().any(|peer| match peer.state {
+            PeerState::Waiting { until } => {
+                peer.trouble.as_ref().is_some_and(|trouble| trouble.contains(words))
+                    && until.saturating_duration_since(Instant::now()) < Duration::from_secs(60)
             }
             _ => false,
-        };
-        network.peers().iter().any(|peer| soon(&peer.state))
+        })
     };
     until("a says why", || waits(&network_a, "no disk")).await;
     until("b was told", || b.all().first().is_some_and(|talk| talk.closed_because() == Some(CloseReason::PeerTrouble)))

@@ -291,10 +291,8 @@ impl<'m> Meeting<'m> {
     /// A device that was not met, and why, as far as the network knows.
     fn trouble_with(&self, id: &TransportId) -> String {
         let peer = self.network.peers().into_iter().find(|peer| peer.id == *id);
-        match peer.map(|peer| peer.state) {
-            Some(PeerState::Waiting { because, .. }) if !because.is_empty() => format!("{} ({because})", id.short()),
-            _ => id.short(),
-        }
+        let trouble = peer.and_then(|peer| peer.trouble).unwrap_or_else(|| "no answer yet".to_owned());
+        format!("{} ({trouble})", id.short())
     }
 
     fn not_reached(&self, screen: &Screen, patience: Duration) -> Result<Failure, Failure> {
