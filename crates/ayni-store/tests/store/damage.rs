@@ -20,15 +20,22 @@ struct Filled {
 
 /// A database with entries and documents, all of it in its one file.
 fn filled() -> Filled {
+    filled_with(ENTRIES, 1)
+}
+
+/// The same with so many entries, and so many settings.
+fn filled_with(entries: u64, settings: usize) -> Filled {
     let place = Place::new();
     let store = place.create();
     let mut author = Author::new(1);
-    let commit = author.commit_many(ENTRIES);
+    let commit = author.commit_many(entries);
     let branch = write(&store, |write| {
         let branch = append(write, &commit)?;
         let (project, collection) = collection(write)?;
-        write.set_setting(Some(project), "seed", b"secret")?;
-        for number in 0..ENTRIES {
+        for number in 0..settings {
+            write.set_setting(Some(project), &name_of_setting(number), b"secret")?;
+        }
+        for number in 0..entries {
             insert(write, collection, number)?;
         }
         Ok(branch)
@@ -37,6 +44,10 @@ fn filled() -> Filled {
     drop(store);
     let content = fs::read(place.folder.database_file()).unwrap();
     Filled { place, author, branch, content }
+}
+
+fn name_of_setting(number: usize) -> String {
+    format!("seed {number}")
 }
 
 impl Filled {
@@ -101,7 +112,7 @@ fn whichever_page_is_damaged_what_is_lost_is_named_and_everything_else_stays() {
         let opened = open(&filled.place.folder);
         read(&opened.store, |snapshot| {
             let project = snapshot.project(PROJECT)?.unwrap();
-            assert_eq!(snapshot.setting(Some(project), "seed")?.unwrap(), b"secret");
+            assert_eq!(snapshot.setting(Some(project), &name_of_setting(0))?.unwrap(), b"secret");
             let branch = snapshot.frontier(project, LogKind::Data)?.remove(0);
             assert_eq!(branch.log, filled.author.name());
             assert_eq!(snapshot.tip(branch.row)?, filled.author.tip, "page {page}");
@@ -122,6 +133,26 @@ fn whichever_page_is_damaged_what_is_lost_is_named_and_everything_else_stays() {
     }
     assert!(of_entries > 15 && of_views > 8, "{of_entries} pages of entries, {of_views} of views");
     assert!((1..5).contains(&of_start), "{of_start}");
+}
+
+#[test]
+fn of_settings_that_fill_several_pages_what_lay_on_a_damaged_one_comes_from_the_copy() {
+    const SETTINGS: usize = 600;
+    let filled = filled_with(1, SETTINGS);
+    let mut damaged = 0;
+    for page in 0..filled.pages() {
+        filled.damage(page..page + 1);
+        damaged += usize::from(filled.repair().kept.is_some());
+        read(&open(&filled.place.folder).store, |snapshot| {
+            let project = snapshot.project(PROJECT)?;
+            for number in 0..SETTINGS {
+                let setting = snapshot.setting(project, &name_of_setting(number))?;
+                assert_eq!(setting.as_deref(), Some(&b"secret"[..]), "page {page}, setting {number}");
+            }
+            Ok(())
+        });
+    }
+    assert!(damaged > 10, "{damaged}");
 }
 
 #[test]
