@@ -208,7 +208,7 @@ impl Scribe {
         let hash = tip.append(&header, &header.encode()).unwrap();
         let signature = self.secret.sign(&checkpoint_message(tip.id(), tip.length(), &hash));
         let entries = vec![WireEntry { header: header.encode_beside_payload(), payload: Some(payload) }];
-        let bytes = Segment { log: tip.name().clone(), start, entries, signature }.encode();
+        let bytes = Segment { log: *tip.name(), start, entries, signature }.encode();
         (Piece { bytes, previous: self.tip.hash(), last: hash }, tip)
     }
 }
