@@ -8,6 +8,7 @@ mod fuzz;
 mod house;
 mod machine;
 mod mutants;
+mod pouchdb;
 mod run;
 mod steps;
 mod wasm;

@@ -3,7 +3,7 @@
 //! All of them build with the same profile, features and flags, so that nothing is compiled twice.
 
 use crate::run::{Call, cargo, program, target};
-use crate::{house, machine, wasm};
+use crate::{house, machine, pouchdb, wasm};
 use anyhow::{Result, bail};
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,7 @@ fn steps() -> Vec<Step> {
             vec![cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])],
         ),
         check("test", "all tests", tests),
+        check("pouchdb", "queries find what PouchDB finds", pouchdb::check),
         calls("doctest", "the examples in the documentation", vec![cargo(&["test", "--doc", "--workspace"])]),
         calls("doc", "the documentation, without a broken link", documentation()),
         check("wasm", "the pure crates are built for the browser", wasm::check),

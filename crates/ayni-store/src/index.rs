@@ -116,13 +116,17 @@ impl Snapshot<'_> {
         Ok(())
     }
 
-    /// How many keys a run of an index has.
+    /// How many keys a run of an index has, counted up to `most`.
+    ///
+    /// Within a [`Write`], keys that it changed itself are seen after [`Write::write_keys`].
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
-    pub fn index_count(&self, index: IndexRow, range: KeyRange<'_>) -> Result<u64, StoreError> {
-        let (condition, values) = range.condition(index, Direction::Forward);
-        let mut statement = self.statement(&format!("SELECT count(*) FROM index_keys WHERE {condition}"))?;
+    pub fn count_keys(&self, index: IndexRow, range: KeyRange<'_>, most: u64) -> Result<u64, StoreError> {
+        let (condition, mut values) = range.condition(index, Direction::Forward);
+        values.push(ToSqlOutput::from(i64::try_from(most).unwrap_or(i64::MAX)));
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM index_keys WHERE {condition} LIMIT ?)");
+        let mut statement = self.statement(&sql)?;
         Ok(statement.query_row(params_from_iter(values), |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 }

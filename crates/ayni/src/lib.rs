@@ -36,6 +36,7 @@
 //! Devices meet over channels that [`Database::pool`] is given; the crate `ayni-net` finds the devices and makes the
 //! channels. What the parts are and how they hang together is in `ARCHITECTURE.md`.
 
+mod bulk;
 mod collection;
 mod core;
 mod database;
@@ -57,6 +58,7 @@ extern crate self as ayni;
 #[path = "../tests/support/mod.rs"]
 mod tests_support;
 
+pub use bulk::BulkProgress;
 pub use collection::{Collection, VersionInfo};
 pub use database::{Continuity, Database, Options, RecoveryWords};
 pub use document::Document;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::document;
+use super::{bulk, document};
 use crate::failure::{Answer, Outcome};
 use crate::setting::Setting;
 use crate::terminal::{out, say, words};
@@ -10,26 +10,34 @@ use crate::terminal::{out, say, words};
 /// Delete documents
 #[derive(clap::Args)]
 #[command(after_help = "\
-Who edits a document without having seen that it was deleted keeps it. All of them are deleted, or none.
+Who edits a document without having seen that it was deleted keeps it. Of those that are named all are deleted, or none; with \
+--where it can be cut off, and what was deleted stays so.
 
 Examples:
   ayni delete places aebagbaf
   ayni delete people --key ana
-  ayni query places 'population<10' --json | jq -r '.[]._id' | xargs ayni delete places")]
+  ayni delete places --where 'population<10' --dry-run
+  ayni delete places --where 'population<10'")]
 pub(crate) struct Arguments {
     /// The collection
     collection: String,
     /// The ids, their starts, or keys
-    #[arg(required_unless_present = "key", value_name = "DOCUMENT")]
+    #[arg(required_unless_present_any = ["key", "selector"], conflicts_with = "selector", value_name = "DOCUMENT")]
     documents: Vec<String>,
     /// A key; may be given several times
-    #[arg(long)]
+    #[arg(long, conflicts_with = "selector")]
     key: Vec<String>,
+    #[command(flatten)]
+    bulk: bulk::Choice,
 }
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let project = setting.open_project()?;
     let collection = project.collection(&arguments.collection);
+    if arguments.bulk.is_given() {
+        let delete = |selector: &_, progress: bulk::Progress<'_>| collection.delete_where(selector, progress);
+        return arguments.bulk.run(setting, &collection, ("delete", "deleted"), delete);
+    }
     let mut found = Vec::new();
     for word in &arguments.documents {
         found.push(document::find(&collection, Some(word), None)?);

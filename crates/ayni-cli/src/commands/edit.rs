@@ -1,4 +1,4 @@
-//! `ayni edit`: changes one document.
+//! `ayni edit`: changes one document, or all for which something holds.
 
 use std::fs;
 use std::io::Write;
@@ -8,12 +8,12 @@ use ayni::doc::{Operation, Path};
 use ayni::{Collection, Document, Project};
 use serde_json::json;
 
-use super::document;
+use super::{bulk, document};
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
 use crate::terminal::{ask, out, say, words};
 
-/// Change fields of a document; without any, in your editor
+/// Change fields of a document (without any, in your editor), or of all for which something holds
 #[derive(clap::Args)]
 #[command(after_help = "\
 Only what is named is changed, so that others' edits of other fields stand beside it. Where a field is in conflict, a new \
@@ -23,6 +23,7 @@ Examples:
   ayni edit places aebagbaf population=430000
   ayni edit people --key ana address.city=Cusco --unset phone
   ayni edit polls --key lunch --add votes.soup=1
+  ayni edit places --where 'country=PE population<100' checked=false --dry-run
   ayni edit places aebagbaf")]
 pub(crate) struct Arguments {
     /// The collection
@@ -31,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "DOCUMENT] [FIELD=VALUE")]
     words: Vec<String>,
     /// The key
-    #[arg(long)]
+    #[arg(long, conflicts_with = "selector")]
     key: Option<String>,
     /// Take a field away; may be given several times
     #[arg(long, value_name = "FIELD")]
@@ -40,18 +41,28 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FIELD=NUMBER")]
     add: Vec<String>,
     /// Bring the document back if it was deleted
-    #[arg(long)]
+    #[arg(long, conflicts_with = "selector")]
     undelete: bool,
+    #[command(flatten)]
+    bulk: bulk::Choice,
 }
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let (word, fields) = match (&arguments.key, arguments.words.split_first()) {
-        (None, Some((word, fields))) => (Some(word.as_str()), fields),
+        (None, Some((word, fields))) if !arguments.bulk.is_given() => (Some(word.as_str()), fields),
         (_, _) => (None, arguments.words.as_slice()),
     };
     let operations = operations(fields, &arguments.unset, &arguments.add)?;
     let project = setting.open_project()?;
     let collection = project.collection(&arguments.collection);
+    if arguments.bulk.is_given() {
+        if operations.is_empty() {
+            return Err(Failure::usage("what to change is not said", "write field=value, --unset or --add"));
+        }
+        let change =
+            |selector: &_, progress: bulk::Progress<'_>| collection.edit_where(selector, &operations, progress);
+        return arguments.bulk.run(setting, &collection, ("change", "changed"), change);
+    }
     let found = open(&collection, word, &arguments)?;
     let changed = match operations.is_empty() && !arguments.undelete {
         true => in_editor(&project, &found)?,

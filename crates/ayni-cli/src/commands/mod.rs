@@ -1,5 +1,6 @@
 //! The commands: what there is, and which file does it.
 
+mod bulk;
 mod completions;
 mod conflicts;
 mod delete;

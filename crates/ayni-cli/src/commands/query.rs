@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use ayni::Document;
 use ayni::doc::{Map, Value};
-use ayni::query::{Projection, Query, Selector, Sort, WithId};
+use ayni::query::{Explanation, Projection, Query, Selector, Sort, WithId};
+use ayni::{Collection, Document};
 use serde_json::{Value as Json, json};
 
 use super::document;
@@ -20,15 +20,16 @@ const ROWS: u64 = 100;
 /// Find documents
 #[derive(clap::Args)]
 #[command(after_help = "\
-A selector is written in words (country=PE population>=10000, a field alone: it is there) or as Mango JSON, with $eq, $gt, \
-$gte, $lt, $lte, $in, $exists, $and, $or. Without one there is everything. The exit code is 1 if nothing is found. \
+A selector is written in words (country=PE population>=10000 name~^San, a field alone: it is there) or as Mango JSON, with all \
+of its operators. Without one there is everything. The exit code is 1 if nothing is found. \
 At a terminal the first 100 are shown unless --limit says otherwise; elsewhere and with --json, all.
 
 Examples:
   ayni query places country=PE 'population>=100000' --sort population:desc --limit 10
   ayni query places '{\"country\": {\"$in\": [\"PE\", \"BO\"]}}' --fields name,country
   ayni query places name='El Tarter' --json
-  ayni query places country=PE --count")]
+  ayni query places country=PE --count
+  ayni query places country=PE --explain")]
 pub(crate) struct Arguments {
     /// The collection
     collection: String,
@@ -49,6 +50,9 @@ pub(crate) struct Arguments {
     /// Only how many there are
     #[arg(long, conflicts_with_all = ["sort", "limit", "skip", "fields"])]
     count: bool,
+    /// Only how it is answered: by which index, and how many documents are looked at
+    #[arg(long, conflicts_with = "count")]
+    explain: bool,
 }
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
@@ -59,14 +63,7 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let sort = sort.map_err(|error| Failure::usage(error, "write --sort country,population:desc"))?;
     let project = setting.open_project()?;
     let collection = project.collection(&arguments.collection);
-    if !collection.exists()? {
-        let known: Vec<String> = project.collections()?.into_iter().map(|collection| collection.name).collect();
-        let remedy = match known.is_empty() {
-            true => "`ayni put COLLECTION field=value` writes the first document".to_owned(),
-            false => format!("there are {}", known.join(", ")),
-        };
-        return Err(Failure::new(format_args!("no collection {:?}", arguments.collection), remedy));
-    }
+    check_exists(&collection)?;
     let start = Instant::now();
     if arguments.count {
         let count = collection.count(&selector)?;
@@ -80,6 +77,9 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let mut query = Query::new(selector).skip(arguments.skip);
     query.sort = sort.unwrap_or_default();
     query.limit = arguments.limit.or(at_terminal.then_some(ROWS + 1));
+    if arguments.explain {
+        return explain(setting, &collection.explain(&query)?);
+    }
     let mut found = collection.query(&query)?;
     let took = start.elapsed();
     let more = arguments.limit.is_none() && at_terminal && found.len() as u64 > ROWS;
@@ -102,8 +102,45 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     Ok(Answer::from(!rows.is_empty()))
 }
 
+/// That anything was ever written to a collection; else the failure that says which there are.
+pub(super) fn check_exists(collection: &Collection) -> Result<(), Failure> {
+    if collection.exists()? {
+        return Ok(());
+    }
+    let known: Vec<String> =
+        collection.project().collections()?.into_iter().map(|collection| collection.name).collect();
+    let remedy = match known.is_empty() {
+        true => "`ayni put COLLECTION field=value` writes the first document".to_owned(),
+        false => format!("there are {}", known.join(", ")),
+    };
+    Err(Failure::new(format_args!("no collection {:?}", collection.name()), remedy))
+}
+
+/// How a query was answered.
+fn explain(setting: &Setting, how: &Explanation) -> Outcome {
+    let index = how.index.as_ref().map(ToString::to_string);
+    if setting.json {
+        out::json(&json!({
+            "index": index, "runs": how.runs, "ordered": how.ordered,
+            "keys": how.keys, "documents": how.documents, "found": how.found,
+        }))?;
+        return Ok(Answer::from(how.found > 0));
+    }
+    let looked = words::counted(how.documents, "document");
+    match index {
+        None => out::line(format_args!("looks at all: {looked}"))?,
+        Some(field) => {
+            let order = if how.ordered { ", in the order asked for" } else { "" };
+            let keys = words::counted(how.keys, "key");
+            out::line(format_args!("reads the index on {field}{order}: {keys}, {looked}"))?;
+        }
+    }
+    out::line(format_args!("finds {}", words::counted(how.found, "document")))?;
+    Ok(Answer::from(how.found > 0))
+}
+
 /// The selector that words make, each a condition or several, all of which must hold.
-fn selector(given: &[String]) -> Result<Selector, Failure> {
+pub(super) fn selector(given: &[String]) -> Result<Selector, Failure> {
     let conditions = given.iter().map(|word| quoted(word).parse::<Selector>());
     let mut conditions = conditions.collect::<Result<Vec<_>, _>>().map_err(Failure::nonsense)?;
     Ok(match conditions.len() {
@@ -115,13 +152,13 @@ fn selector(given: &[String]) -> Result<Selector, Failure> {
 /// The shell has taken the quotes off `name="El Tarter"`: they are put back where not every part between spaces is a
 /// condition of its own.
 fn quoted(word: &str) -> String {
-    let is_condition = |part: &str| part.contains(['=', '<', '>']);
+    let is_condition = |part: &str| part.contains(['=', '<', '>', '~']);
     let plain = word.contains('"') || word.trim_start().starts_with(['{', '[']);
     if plain || !word.contains(char::is_whitespace) || word.split_whitespace().all(is_condition) {
         return word.to_owned();
     }
-    let Some(at) = word.find(['=', '<', '>']) else { return word.to_owned() };
-    let value = word.get(at..).unwrap_or_default().trim_start_matches(['=', '<', '>']);
+    let Some(at) = word.find(['=', '<', '>', '~']) else { return word.to_owned() };
+    let value = word.get(at..).unwrap_or_default().trim_start_matches(['=', '<', '>', '~']);
     let (condition, value) = word.split_at(word.len() - value.len());
     format!("{condition}{}", Json::String(value.to_owned()))
 }

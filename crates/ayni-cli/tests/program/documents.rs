@@ -74,8 +74,9 @@ fn what_cannot_be_understood_is_refused_and_nothing_is_written() {
     device.refused(&["edit", "places", id.trim()], 2, "no terminal");
     device.refused(&["edit", "places"], 2, "not said");
     device.refused(&["edit", "places", id.trim(), "--add", "name=much"], 2, "no whole number");
-    device.refused(&["query", "places", "name!=Cusco"], 2, "no condition");
-    device.refused(&["query", "places", "{\"name\": {\"$regex\": \"C\"}}"], 2, "$regex");
+    device.refused(&["query", "places", "name==Cusco"], 2, "no condition");
+    device.refused(&["query", "places", "name~(Cusco"], 2, "unclosed group");
+    device.refused(&["query", "places", "{\"name\": {\"$near\": \"C\"}}"], 2, "$near");
 }
 
 #[test]
@@ -107,6 +108,42 @@ fn queries_find_sort_and_count() {
     assert_eq!(device.run(&["query", "places", "country=XX"]).code, 1);
     assert_eq!(device.run(&["query", "places", "country=XX", "--count"]).code, 1);
     assert_eq!(device.run(&["conflicts"]).code, 0);
+}
+
+#[test]
+fn all_documents_for_which_something_holds_are_changed_or_deleted_and_a_trial_changes_nothing() {
+    let device = Device::with_project("Ana");
+    for number in 1..=9 {
+        device.ok(&["put", "places", &format!("number={number}"), "open=true"]);
+    }
+    let count = |selector: &str| device.json(&["query", "places", selector, "--count"])["count"].as_u64().unwrap();
+    let trial = device.run(&["edit", "places", "--where", "number>5", "open=false", "--dry-run"]);
+    assert!(trial.code == 0 && trial.err.contains("would change 4 documents in places"), "{}", trial.err);
+    assert_eq!(count("open=false"), 0);
+    let edited = device.json(&["edit", "places", "--where", "number>5", "--where", "number<9", "open=false"]);
+    assert_eq!((edited["matched"].as_u64(), edited["changed"].as_u64()), (Some(3), Some(3)));
+    assert_eq!(count("open=false"), 3);
+    let again = device.run(&["edit", "places", "--where", "number>5", "open=false"]);
+    assert!(again.err.contains("changed 1 document in places; 3 documents showed all of it already"), "{}", again.err);
+    assert_eq!(device.run(&["delete", "places", "--where", "number=77"]).code, 1, "there is none");
+    assert_eq!(device.json(&["delete", "places", "--where", "open=false"])["deleted"], 4);
+    assert_eq!(count(""), 5);
+    device.refused(&["edit", "places", "--where", "number>5"], 2, "what to change is not said");
+    device.refused(&["edit", "towns", "--where", "number>5", "a=1"], 1, "no collection");
+    device.refused(&["delete", "places", "--where", "number>>5"], 2, "no condition");
+    device.refused(&["delete", "places", "abc", "--where", "number>5"], 2, "cannot be used with");
+}
+
+#[test]
+fn a_query_says_how_it_is_answered() {
+    let device = Device::with_project("Ana");
+    for number in 1..=9 {
+        device.ok(&["put", "places", &format!("number={number}")]);
+    }
+    let told = device.ok(&["query", "places", "number>5", "--explain"]);
+    assert_eq!(told, "looks at all: 9 documents\nfinds 4 documents\n");
+    let json = device.json(&["query", "places", "number>5", "--explain"]);
+    assert_eq!((json["documents"].as_u64(), json["index"].is_null()), (Some(9), true));
 }
 
 #[test]

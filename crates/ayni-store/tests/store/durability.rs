@@ -43,7 +43,7 @@ fn whole(store: &Store) -> u64 {
         let collection = snapshot.collections(project)?[0].row;
         assert_eq!(snapshot.document_count(collection)?, branch.length);
         let (index, _) = snapshot.indexes(collection)?[0];
-        assert_eq!(snapshot.index_count(index, ayni_store::KeyRange::ALL)?, branch.length);
+        assert_eq!(snapshot.count_keys(index, ayni_store::KeyRange::ALL, u64::MAX)?, branch.length);
         Ok(branch.length)
     })
 }

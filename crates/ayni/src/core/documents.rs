@@ -8,6 +8,7 @@ use ayni_log::ids::DocumentId;
 use ayni_store::{CollectionRow, DocumentRow, IndexRow, Write, flags};
 
 use crate::error::Error;
+use crate::query::Lookup;
 
 /// An index of a collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +113,7 @@ pub(crate) fn index_keys(
     if !document.is_present() {
         return Vec::new();
     }
-    let key = |index: &Index| Some((index.row, document.get(index.path.names())?.index_key()));
+    let key = |index: &Index| Some((index.row, document.lookup(&index.path)?.index_key()));
     indexes.iter().filter_map(key).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Queries: which documents, in what order, how many and how much of each.
 //!
-//! A [`Selector`] says which documents: a subset of Mango, CouchDB's query language, parsed from JSON or from words. It is
+//! A [`Selector`] says which documents: it is Mango, CouchDB's query language, parsed from JSON or from words. It is
 //! asked of one document at a time ([`Selector::matches`]), and tells where an index has to be read for it
 //! ([`Selector::ranges_on`]). Nothing here reads a store: `docs/queries.md` is the contract, the database plans and runs.
 //!
@@ -23,6 +23,7 @@ mod ranges;
 mod run;
 mod selector;
 mod sort;
+mod test;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -31,8 +32,10 @@ pub use ayni_doc::{Path, PathError};
 pub use parse::SelectorError;
 pub use projection::Projection;
 pub use ranges::KeyRange;
-pub use selector::{Lookup, Selector, Test, WithId};
+pub use run::Explanation;
+pub use selector::{Lookup, Selector, WithId};
 pub use sort::{Direction, Sort};
+pub use test::{Pattern, PatternError, Test, Type};
 
 /// A question to one collection.
 #[derive(Debug, Clone, PartialEq, Default)]

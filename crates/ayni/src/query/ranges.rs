@@ -1,8 +1,9 @@
 //! Where an index on a field has to be read for a selector.
 
-use ayni_doc::{Path, Value};
+use ayni_doc::{Geometry, Map, Path, Position, Value};
+use ayni_log::ids::DocumentId;
 
-use super::{Selector, Test};
+use super::{Selector, Test, Type};
 
 /// A run of index keys, both ends included.
 ///
@@ -17,6 +18,9 @@ pub struct KeyRange {
 }
 
 impl KeyRange {
+    /// All keys.
+    pub const ALL: Self = Self { from: None, to: None };
+
     /// Whether `key` lies in it.
     pub fn contains(&self, key: &[u8]) -> bool {
         self.from.as_deref().is_none_or(|from| from <= key) && self.to.as_deref().is_none_or(|to| key <= to)
@@ -33,6 +37,27 @@ impl KeyRange {
 
     fn to(value: &Value) -> Self {
         Self { from: None, to: Some(value.index_key()) }
+    }
+
+    /// All values of the type that this one has.
+    fn like(value: &Value) -> Self {
+        let kind = value.index_key().first().copied().unwrap_or_default();
+        Self { from: Some(vec![kind]), to: Some(vec![kind.saturating_add(1)]) }
+    }
+
+    fn lists() -> Self {
+        Self::like(&Value::List(Vec::new()))
+    }
+
+    /// All texts that begin like this.
+    fn beginning(text: &str) -> Self {
+        let mut from = Value::from(text).index_key();
+        // Without what ends the text; a zero takes two bytes.
+        let zeros = text.bytes().filter(|byte| *byte == 0).count();
+        from.truncate(text.len().saturating_add(zeros).saturating_add(1));
+        let mut to = from.clone();
+        to.push(u8::MAX);
+        Self { from: Some(from), to: Some(to) }
     }
 
     fn is_empty(&self) -> bool {
@@ -61,15 +86,9 @@ impl Selector {
     pub fn ranges_on(&self, path: &Path) -> Option<Vec<KeyRange>> {
         match self {
             Self::Field { path: at, test } if at == path => test.ranges(),
-            Self::Field { .. } => None,
-            Self::All(selectors) => selectors
-                .iter()
-                .filter_map(|selector| selector.ranges_on(path))
-                .reduce(|left, right| intersection(&left, &right)),
-            Self::Any(selectors) => {
-                let branches: Option<Vec<_>> = selectors.iter().map(|selector| selector.ranges_on(path)).collect();
-                Some(union(branches?.into_iter().flatten().collect()))
-            }
+            Self::Field { .. } | Self::Not(_) => None,
+            Self::All(selectors) => all_of(selectors.iter().map(|selector| selector.ranges_on(path))),
+            Self::Any(selectors) => any_of(selectors.iter().map(|selector| selector.ranges_on(path))),
         }
     }
 
@@ -87,10 +106,50 @@ impl Test {
             Self::Eq(value) => Some(vec![KeyRange::only(value)]),
             Self::Gt(value) | Self::Gte(value) => Some(vec![KeyRange::from(value)]),
             Self::Lt(value) | Self::Lte(value) => Some(vec![KeyRange::to(value)]),
-            Self::In(values) => Some(union(values.iter().map(KeyRange::only).collect())),
-            Self::Exists(_) => None,
+            // Of a list one item is enough, and its key begins with the first.
+            Self::In(values) => Some(union(values.iter().map(KeyRange::only).chain([KeyRange::lists()]).collect())),
+            Self::Type(kind) => Some(kind.ranges()),
+            Self::Mod { .. } => Some(Type::Number.ranges()),
+            Self::Regex(pattern) => Some(vec![KeyRange::beginning(pattern.beginning())]),
+            Self::BeginsWith(text) => Some(vec![KeyRange::beginning(text)]),
+            Self::Size(_) | Self::All(_) | Self::Some(_) | Self::Each(_) => Some(vec![KeyRange::lists()]),
+            Self::Every(tests) => all_of(tests.iter().map(Self::ranges)),
+            Self::Either(tests) => any_of(tests.iter().map(Self::ranges)),
+            Self::Ne(_) | Self::Nin(_) | Self::Exists(_) | Self::Inner(..) | Self::Not(_) => None,
         }
     }
+}
+
+impl Type {
+    fn ranges(self) -> Vec<KeyRange> {
+        let like = |value: Value| vec![KeyRange::like(&value)];
+        match self {
+            Self::Null => like(Value::Null),
+            Self::Boolean => union(vec![KeyRange::like(&Value::Bool(false)), KeyRange::like(&Value::Bool(true))]),
+            Self::Number => like(Value::Int(0)),
+            Self::String => like(Value::Text(String::new())),
+            Self::Array => vec![KeyRange::lists()],
+            Self::Object => union([geometry(), KeyRange::like(&Value::Map(Map::new()))].into()),
+            Self::Bytes => like(Value::Bytes(Vec::new())),
+            Self::Reference => like(Value::Reference(DocumentId([0; 16]))),
+            // Nobody looks for files by an index: all that may be one.
+            Self::Attachment => vec![KeyRange::ALL],
+            Self::Geometry => vec![geometry()],
+        }
+    }
+}
+
+fn geometry() -> KeyRange {
+    KeyRange::like(&Geometry::Point(Position { x: 0.0, y: 0.0, z: None }).into())
+}
+
+fn all_of(ranges: impl Iterator<Item = Option<Vec<KeyRange>>>) -> Option<Vec<KeyRange>> {
+    ranges.flatten().reduce(|left, right| intersection(&left, &right))
+}
+
+fn any_of(ranges: impl Iterator<Item = Option<Vec<KeyRange>>>) -> Option<Vec<KeyRange>> {
+    let branches: Option<Vec<_>> = ranges.collect();
+    Some(union(branches?.into_iter().flatten().collect()))
 }
 
 /// What lies in any of `ranges`: ascending, apart from each other.

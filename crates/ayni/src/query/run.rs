@@ -6,12 +6,13 @@ use std::ops::{Bound, ControlFlow};
 
 use ayni_doc::{Path, Value, encoded};
 use ayni_log::ids::DocumentId;
-use ayni_store::{CollectionRow, DocumentRef, IndexRow, KeyRange as StoredRange, Snapshot, flags};
+use ayni_store::{CollectionRow, DocumentRef, KeyRange as StoredRange, Snapshot, flags};
 
 use crate::collection::Collection;
 use crate::core::documents::{Index, read};
 use crate::document::Document;
 use crate::error::Error;
+use crate::query::selector::through_lists;
 use crate::query::{Direction, KeyRange, Lookup, Query, Selector, Sort, WithId};
 
 /// How many documents are looked at in the order of their ids, for a query that wants a few.
@@ -22,7 +23,7 @@ struct Encoded<'a>(&'a [u8]);
 
 impl Lookup for Encoded<'_> {
     fn lookup(&self, path: &Path) -> Option<Cow<'_, Value>> {
-        encoded::get(self.0, path.names()).ok().flatten().map(Cow::Owned)
+        through_lists(path.names(), |names| encoded::get(self.0, names).ok().flatten()).map(Cow::Owned)
     }
 }
 
@@ -32,38 +33,87 @@ enum Plan {
     /// By looking at all.
     Scan,
     /// By reading runs of an index.
-    Index {
-        index: IndexRow,
-        ranges: Vec<KeyRange>,
-        /// The index gives them in the order that is asked for, this way round.
-        ordered: Option<Direction>,
-    },
+    Index(Reading),
 }
 
+/// Runs of an index that are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reading {
+    index: Index,
+    ranges: Vec<KeyRange>,
+    /// The index gives them in the order that is asked for, this way round.
+    ordered: Option<Direction>,
+    /// Documents that have no value there come after all that have one, so the index does not lead to them.
+    lacks_last: bool,
+}
+
+/// Keys of an index that are counted at most to find out whether it narrows a query down more than another does.
+const COUNTED: u64 = 1_000;
+
 impl Plan {
-    fn of(indexes: &[Index], query: &Query) -> Self {
-        let mut best: Option<(u32, Self)> = None;
-        for index in indexes {
-            let Some(ranges) = query.selector.ranges_on(&index.path) else { continue };
+    /// Of the indexes that serve a query the one that has the fewest keys to read.
+    fn of(store: &Snapshot<'_>, indexes: &[Index], query: &Query) -> Result<Self, Error> {
+        let serves = |index: &Index| {
             let ordered = match query.sort.fields().first() {
                 Some((path, direction)) if *path == index.path => Some(*direction),
                 _ => None,
             };
-            let exact = ranges.iter().all(|range| range.from.is_some() && range.from == range.to);
-            let bounded = ranges.iter().all(|range| range.from.is_some() && range.to.is_some());
-            let stops_early = ordered.is_some() && query.limit.is_some();
-            let cost = match (exact, stops_early, bounded) {
-                (true, ..) => 0,
-                (_, true, _) => 1,
-                (_, _, true) => 2,
-                _ => 3,
-            };
+            let narrowed = query.selector.ranges_on(&index.path);
+            let lacks_last = narrowed.is_none();
+            let greatest_of_all = query.selector == Selector::default() && ordered == Some(Direction::Descending);
+            let ranges =
+                narrowed.or_else(|| (greatest_of_all && query.limit.is_some()).then(|| vec![KeyRange::ALL]))?;
+            Some(Reading { index: index.clone(), ranges, ordered, lacks_last })
+        };
+        let mut readings: Vec<Reading> = indexes.iter().filter_map(serves).collect();
+        if readings.len() < 2 {
+            return Ok(readings.pop().map_or(Self::Scan, Self::Index));
+        }
+        let mut best: Option<(u64, Reading)> = None;
+        for reading in readings {
+            let most = best.as_ref().map_or(COUNTED, |(least, _)| *least);
+            let cost = reading.cost(store, query, most)?;
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                best = Some((cost, Self::Index { index: index.row, ranges, ordered }));
+                best = Some((cost, reading));
             }
         }
-        best.map_or(Self::Scan, |(_, plan)| plan)
+        Ok(best.map_or(Self::Scan, |(_, reading)| Self::Index(reading)))
     }
+}
+
+impl Reading {
+    /// How many keys will be read, as far as that can be told and up to `most`: where the order is the one asked for,
+    /// reading stops when there are enough.
+    fn cost(&self, store: &Snapshot<'_>, query: &Query, most: u64) -> Result<u64, Error> {
+        let mut keys = 0;
+        for range in &self.ranges {
+            keys += store.count_keys(self.index.row, stored(range), most.saturating_sub(keys))?;
+            if keys >= most {
+                break;
+            }
+        }
+        // Where many match, those wanted are among the first.
+        let wanted = query.limit.filter(|_| self.ordered.is_some()).map(|limit| limit.saturating_add(query.skip));
+        Ok(wanted.map_or(keys, |wanted| keys.min(wanted.saturating_mul(4).max(COUNTED / 4))))
+    }
+}
+
+/// How a query was answered, and what it cost.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The field whose index was read; `None`: all documents were looked at.
+    pub index: Option<Path>,
+    /// In how many runs the index was read.
+    pub runs: usize,
+    /// The index gave the documents in the order asked for.
+    pub ordered: bool,
+    /// Keys of the index that were read.
+    pub keys: u64,
+    /// Documents that were looked at.
+    pub documents: u64,
+    /// Documents that were found.
+    pub found: u64,
 }
 
 /// What was found so far, no more of it than can still matter.
@@ -71,6 +121,7 @@ struct Found<'q> {
     query: &'q Query,
     collection: &'q Collection,
     documents: Vec<Document>,
+    cost: Explanation,
 }
 
 impl Found<'_> {
@@ -81,6 +132,7 @@ impl Found<'_> {
     }
 
     fn take(&mut self, document: &DocumentRef<'_>) -> Result<bool, Error> {
+        self.cost.documents += 1;
         if document.flags & flags::DELETED != 0 || !matches(&self.query.selector, document.id, document.body) {
             return Ok(false);
         }
@@ -125,22 +177,39 @@ impl Collection {
     /// # Errors
     /// If the database cannot be read.
     pub fn query(&self, query: &Query) -> Result<Vec<Document>, Error> {
-        let Some(row) = self.row()? else { return Ok(Vec::new()) };
+        Ok(self.answer(query)?.0)
+    }
+
+    /// Answers a query and says how that was done and what it cost.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn explain(&self, query: &Query) -> Result<Explanation, Error> {
+        Ok(self.answer(query)?.1)
+    }
+
+    fn answer(&self, query: &Query) -> Result<(Vec<Document>, Explanation), Error> {
+        let Some(row) = self.row()? else { return Ok(Default::default()) };
         let published = self.project.published()?;
-        let plan = Plan::of(published.indexes.get(&row).map_or(&[], Vec::as_slice), query);
-        let mut found = Found { query, collection: self, documents: Vec::new() };
-        self.project.database.inner.store.read(|snapshot| match &plan {
+        let indexes = published.indexes.get(&row).map_or(&[][..], Vec::as_slice);
+        let mut found = Found { query, collection: self, documents: Vec::new(), cost: Explanation::default() };
+        self.project.database.inner.store.read(|snapshot| match Plan::of(snapshot, indexes, query)? {
             Plan::Scan => scan(snapshot, row, &mut found),
-            Plan::Index { index, ranges, ordered } => {
-                for range in in_order(ranges, *ordered) {
-                    if read_index(snapshot, *index, range, *ordered, &mut found)?.is_break() {
-                        break;
+            Plan::Index(reading) => {
+                found.cost.index = Some(reading.index.path.clone());
+                (found.cost.runs, found.cost.ordered) = (reading.ranges.len(), reading.ordered.is_some());
+                for range in in_order(&reading.ranges, reading.ordered) {
+                    if read_index(snapshot, &reading, range, &mut found)?.is_break() {
+                        return Ok(());
                     }
                 }
-                Ok(())
+                if reading.lacks_last { scan(snapshot, row, &mut found) } else { Ok(()) }
             }
         })?;
-        Ok(found.finish())
+        let mut cost = std::mem::take(&mut found.cost);
+        let documents = found.finish();
+        cost.found = documents.len() as u64;
+        Ok((documents, cost))
     }
 
     /// How many documents a selector holds for.
@@ -148,32 +217,39 @@ impl Collection {
     /// # Errors
     /// If the database cannot be read.
     pub fn count(&self, selector: &Selector) -> Result<u64, Error> {
-        let Some(row) = self.row()? else { return Ok(0) };
+        let mut count = 0;
+        self.each_match(selector, |_| count += 1)?;
+        Ok(count)
+    }
+
+    /// Visits the documents that a selector holds for, in no particular order.
+    pub(crate) fn each_match(&self, selector: &Selector, mut visit: impl FnMut(DocumentId)) -> Result<(), Error> {
+        let Some(row) = self.row()? else { return Ok(()) };
         let published = self.project.published()?;
         let query = Query::new(selector.clone());
-        let plan = Plan::of(published.indexes.get(&row).map_or(&[], Vec::as_slice), &query);
-        let mut count = 0;
-        let mut tally = |id: DocumentId, flags: u32, body: &[u8]| {
-            count += u64::from(flags & flags::DELETED == 0 && matches(selector, id, body));
+        let indexes = published.indexes.get(&row).map_or(&[][..], Vec::as_slice);
+        let mut look = |id: DocumentId, flags: u32, body: &[u8]| {
+            if flags & flags::DELETED == 0 && matches(selector, id, body) {
+                visit(id);
+            }
         };
         self.project.database.inner.store.read(|snapshot| {
-            let Plan::Index { index, ranges, .. } = &plan else {
+            let Plan::Index(reading) = Plan::of(snapshot, indexes, &query)? else {
                 return snapshot.documents(row, None, |document| {
-                    tally(document.id, document.flags, document.body);
+                    look(document.id, document.flags, document.body);
                     Ok::<_, Error>(ControlFlow::Continue(()))
                 });
             };
-            for range in ranges {
-                snapshot.index_keys(*index, stored(range), ayni_store::Direction::Forward, |_, row| {
+            for range in &reading.ranges {
+                snapshot.index_keys(reading.index.row, stored(range), ayni_store::Direction::Forward, |_, row| {
                     if let Some(document) = snapshot.document(row)? {
-                        tally(document.id, document.flags, &document.body);
+                        look(document.id, document.flags, &document.body);
                     }
                     Ok::<_, Error>(ControlFlow::Continue(()))
                 })?;
             }
             Ok(())
-        })?;
-        Ok(count)
+        })
     }
 }
 
@@ -216,19 +292,19 @@ fn first_are_enough(
 /// documents with the same key: further fields, and the ends of long texts, decide among those.
 fn read_index(
     store: &Snapshot<'_>,
-    index: IndexRow,
+    reading: &Reading,
     range: &KeyRange,
-    ordered: Option<Direction>,
     found: &mut Found<'_>,
 ) -> Result<ControlFlow<()>, Error> {
-    let direction = match ordered {
+    let direction = match reading.ordered {
         Some(Direction::Descending) => ayni_store::Direction::Backward,
         _ => ayni_store::Direction::Forward,
     };
-    let most = found.most().filter(|_| ordered.is_some());
+    let most = found.most().filter(|_| reading.ordered.is_some());
     let mut last: Option<Vec<u8>> = None;
     let mut flow = ControlFlow::Continue(());
-    store.index_keys(index, stored(range), direction, |key, row| {
+    store.index_keys(reading.index.row, stored(range), direction, |key, row| {
+        found.cost.keys += 1;
         if most.is_some_and(|most| found.documents.len() >= most) && last.as_deref() != Some(key) {
             flow = ControlFlow::Break(());
             return Ok(flow);

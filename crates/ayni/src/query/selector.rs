@@ -1,20 +1,25 @@
 //! Selectors: what holds for a document.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
+use std::sync::Arc;
 
 use ayni_doc::{Document, Map, Path, Value};
 use ayni_log::ids::DocumentId;
 
+use super::Test;
+use super::test::{descend, item_number};
 use crate::interchange::ID;
 
 /// What holds for the documents that are looked for.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Selector {
     /// All of them hold; for none: always.
     All(Vec<Selector>),
     /// At least one of them holds; for none: never.
     Any(Vec<Selector>),
+    /// It does not hold.
+    Not(Box<Selector>),
     /// The value at a path passes a test.
     Field {
         /// Where the value stands.
@@ -24,44 +29,34 @@ pub enum Selector {
     },
 }
 
-/// What a value must be. All but [`Test::Exists`] fail where there is no value.
-///
-/// Values are compared by [`Value::compare`]: types in CouchDB's order, integers and floats as one type.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Test {
-    /// Equal.
-    Eq(Value),
-    /// After it.
-    Gt(Value),
-    /// At or after it.
-    Gte(Value),
-    /// Before it.
-    Lt(Value),
-    /// At or before it.
-    Lte(Value),
-    /// Equal to one of them.
-    In(Vec<Value>),
-    /// There, `null` included, or not there.
-    Exists(bool),
-}
-
 /// What has values at paths: a document, or a map of fields.
 pub trait Lookup {
-    /// The value at `path`; `None` where there is none.
+    /// The value at `path`, through maps by name and through lists by number; `None` where there is none.
     fn lookup(&self, path: &Path) -> Option<Cow<'_, Value>>;
 }
 
 impl Lookup for Map {
     fn lookup(&self, path: &Path) -> Option<Cow<'_, Value>> {
         let (field, inner) = path.names().split_first()?;
-        self.get(field.as_ref())?.at(inner).map(Cow::Borrowed)
+        descend(self.get(field.as_ref())?, inner).map(Cow::Borrowed)
     }
 }
 
 impl Lookup for Document {
     fn lookup(&self, path: &Path) -> Option<Cow<'_, Value>> {
-        self.get(path.names()).map(Cow::Owned)
+        through_lists(path.names(), |names| self.get(names)).map(Cow::Owned)
     }
+}
+
+/// The value that names lead to, given who finds values through maps alone.
+pub(super) fn through_lists(names: &[Arc<str>], get: impl Fn(&[Arc<str>]) -> Option<Value>) -> Option<Value> {
+    let inside_list = |at: usize| match (item_number(names.get(at)?), names.split_at_checked(at)?) {
+        (Some(_), (outer, inner)) => {
+            get(outer).filter(|value| value.as_list().is_some()).and_then(|list| descend(&list, inner).cloned())
+        }
+        _ => None,
+    };
+    get(names).or_else(|| (1..names.len()).rev().find_map(inside_list))
 }
 
 /// A document that is asked together with its id, which stands at the path `_id` as text.
@@ -96,24 +91,8 @@ impl Selector {
         match self {
             Self::All(selectors) => selectors.iter().all(|selector| selector.matches(document)),
             Self::Any(selectors) => selectors.iter().any(|selector| selector.matches(document)),
+            Self::Not(selector) => !selector.matches(document),
             Self::Field { path, test } => test.passes(document.lookup(path).as_deref()),
-        }
-    }
-}
-
-impl Test {
-    /// Whether a value passes, or its absence does.
-    pub fn passes(&self, value: Option<&Value>) -> bool {
-        let Some(value) = value else { return *self == Self::Exists(false) };
-        let to = |operand: &Value| value.compare(operand);
-        match self {
-            Self::Eq(operand) => to(operand).is_eq(),
-            Self::Gt(operand) => to(operand).is_gt(),
-            Self::Gte(operand) => to(operand).is_ge(),
-            Self::Lt(operand) => to(operand).is_lt(),
-            Self::Lte(operand) => to(operand).is_le(),
-            Self::In(operands) => operands.iter().any(|operand| to(operand) == Ordering::Equal),
-            Self::Exists(expected) => *expected,
         }
     }
 }

@@ -15,29 +15,79 @@ fn selector(json: &Json) -> Selector {
 
 /// Whether `json`, a selector, holds for `document`, by the plainest reading of `docs/queries.md`.
 fn holds(json: &Json, document: &Map) -> bool {
+    let any = |operand: &Json| operand.as_array().unwrap().iter().any(|json| holds(json, document));
     json.as_object().unwrap().iter().all(|(name, operand)| match name.as_str() {
         "$and" => operand.as_array().unwrap().iter().all(|json| holds(json, document)),
-        "$or" => operand.as_array().unwrap().iter().any(|json| holds(json, document)),
+        "$or" => any(operand),
+        "$nor" => !any(operand),
+        "$not" => !holds(operand, document),
         field => {
-            let value = field.split('.').try_fold(Value::Map(document.clone()), |value, name| value.get(name).cloned());
-            operand.as_object().unwrap().iter().all(|(operator, operand)| passes(value.as_ref(), operator, operand))
+            let value = field.split('.').try_fold(Value::Map(document.clone()), |value, name| match &value {
+                Value::List(items) => items.get(name.parse::<usize>().ok()?).cloned(),
+                other => other.get(name).cloned(),
+            });
+            satisfies(value.as_ref(), operand)
         }
     })
 }
 
+/// Whether a value passes all of an object of operators.
+fn satisfies(value: Option<&Value>, operators: &Json) -> bool {
+    operators.as_object().unwrap().iter().all(|(operator, operand)| passes(value, operator, operand))
+}
+
 fn passes(value: Option<&Value>, operator: &str, operand: &Json) -> bool {
-    if operator == "$exists" {
-        return value.is_some() == operand.as_bool().unwrap();
+    let equal = |value: &Value, operand: &Json| value.compare(&Value::from_json(operand).unwrap()).is_eq();
+    let operands = || operand.as_array().unwrap().iter();
+    match (operator, value) {
+        ("$exists", _) => return value.is_some() == operand.as_bool().unwrap(),
+        ("$ne", None) => return !operand.is_null(),
+        ("$not", _) => return !satisfies(value, operand),
+        (_, None) => return false,
+        _ => {}
     }
-    let order = |operand: &Json| value.map(|value| value.compare(&Value::from_json(operand).unwrap()));
-    match operator {
-        "$eq" => order(operand).is_some_and(|order| order.is_eq()),
-        "$gt" => order(operand).is_some_and(|order| order.is_gt()),
-        "$gte" => order(operand).is_some_and(|order| order.is_ge()),
-        "$lt" => order(operand).is_some_and(|order| order.is_lt()),
-        "$lte" => order(operand).is_some_and(|order| order.is_le()),
-        "$in" => operand.as_array().unwrap().iter().any(|operand| order(operand).is_some_and(|order| order.is_eq())),
-        other => panic!("{other}"),
+    let value = value.unwrap();
+    let order = |operand: &Json| value.compare(&Value::from_json(operand).unwrap());
+    let text = || value.as_text().zip(operand.as_str());
+    match (operator, value) {
+        ("$eq", _) => equal(value, operand),
+        ("$ne", _) => !equal(value, operand),
+        ("$gt", _) => order(operand).is_gt(),
+        ("$gte", _) => order(operand).is_ge(),
+        ("$lt", _) => order(operand).is_lt(),
+        ("$lte", _) => order(operand).is_le(),
+        ("$in", Value::List(items)) => operands().any(|operand| items.iter().any(|item| equal(item, operand))),
+        ("$in", _) => operands().any(|operand| equal(value, operand)),
+        ("$nin", _) => !passes(Some(value), "$in", operand),
+        ("$all", Value::List(items)) => operands().all(|operand| items.iter().any(|item| equal(item, operand))),
+        ("$size", Value::List(items)) => items.len() as u64 == operand.as_u64().unwrap(),
+        ("$elemMatch", Value::List(items)) => items.iter().any(|item| satisfies(Some(item), operand)),
+        ("$allMatch", Value::List(items)) => {
+            !items.is_empty() && items.iter().all(|item| satisfies(Some(item), operand))
+        }
+        ("$type", _) => {
+            let name = match value.to_json() {
+                Json::Null => "null",
+                Json::Bool(_) => "boolean",
+                Json::Number(_) => "number",
+                Json::String(_) => "string",
+                Json::Array(_) => "array",
+                Json::Object(_) => match value {
+                    Value::Float(_) | Value::Int(_) => "number",
+                    Value::Map(_) | Value::Geometry(_) => "object",
+                    _ => "something of our own",
+                },
+            };
+            operand == name || (operand == "geometry" && matches!(value, Value::Geometry(_)))
+        }
+        ("$mod", _) => value.as_number().is_some_and(|number| {
+            let [divisor, remainder] = [0, 1].map(|at| operand[at].as_f64().unwrap());
+            number.fract() == 0.0 && number % divisor == remainder
+        }),
+        ("$regex", _) => text().is_some_and(|(text, pattern)| regex::Regex::new(pattern).unwrap().is_match(text)),
+        ("$beginsWith", _) => text().is_some_and(|(text, beginning)| text.starts_with(beginning)),
+        ("$all" | "$size" | "$elemMatch" | "$allMatch", _) => false,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -59,22 +109,42 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn document() -> impl Strategy<Value = Map> {
     let inner = btree_map("[cd]", value(), 0..3).prop_map(Value::Map);
-    btree_map("[abc]", prop_oneof![3 => value(), 1 => inner], 0..4)
+    let list = vec(value(), 0..3).prop_map(Value::List);
+    btree_map("[abc]", prop_oneof![3 => value(), 1 => inner, 2 => list], 0..4)
 }
 
 fn selector_json() -> impl Strategy<Value = Json> {
     let operand = || value().prop_map(|value| value.to_json());
+    let operands = || vec(operand(), 0..4).prop_map(Json::Array);
+    let pattern = prop_oneof!["\\^?([ab]{1,2}[*?+]?)?\\$?", Just("^(a|b)|ab".to_owned())];
+    let kind = prop_oneof!["null", "boolean", "number", "string", "array", "object", "geometry"];
     let test = prop_oneof![
-        6 => ("\\$(eq|gt|gte|lt|lte)", operand()),
-        1 => (Just("$in".to_owned()), vec(operand(), 0..4).prop_map(Json::Array)),
+        6 => ("\\$(eq|ne|gt|gte|lt|lte)", operand()),
+        2 => ("\\$(in|nin|all)", operands()),
         1 => (Just("$exists".to_owned()), any::<bool>().prop_map(Json::Bool)),
+        1 => (Just("$type".to_owned()), kind.prop_map(Json::String)),
+        1 => (Just("$size".to_owned()), (0u64..3).prop_map(Json::from)),
+        1 => (Just("$mod".to_owned()), (prop_oneof![-3i64..0, 1i64..4], -2i64..3).prop_map(|(by, left)| json!([by, left]))),
+        1 => (Just("$regex".to_owned()), pattern.prop_map(Json::String)),
+        1 => (Just("$beginsWith".to_owned()), "[ab]{0,2}".prop_map(Json::String)),
     ];
-    let tests = vec(test, 1..3).prop_map(|tests| Json::Object(tests.into_iter().collect()));
-    let fields = vec(("[abc](\\.[cd])?", tests), 0..3).prop_map(|fields| Json::Object(fields.into_iter().collect()));
+    let tests = move |test: BoxedStrategy<(String, Json)>| {
+        vec(test, 1..3).prop_map(|tests| Json::Object(tests.into_iter().collect()))
+    };
+    let test = test.boxed();
+    let nested = ("\\$(not|elemMatch|allMatch)", tests(test.clone()));
+    let tests = tests(prop_oneof![4 => test, 1 => nested].boxed());
+    let fields = vec(("[abc](\\.[cd01])?", tests), 0..3).prop_map(|fields| Json::Object(fields.into_iter().collect()));
     fields.prop_recursive(3, 12, 3, |inner| {
-        ("\\$(and|or)", vec(inner.clone(), 0..3), inner).prop_map(|(operator, branches, beside)| {
+        ("\\$(and|or|nor|not)", vec(inner.clone(), 0..3), inner).prop_map(|(operator, mut branches, beside)| {
             let mut members = beside.as_object().unwrap().clone();
-            members.insert(operator, Json::Array(branches));
+            let operand = match operator.as_str() {
+                "$not" => branches.pop().unwrap_or_default(),
+                _ => Json::Array(branches),
+            };
+            if !operand.is_null() {
+                members.insert(operator, operand);
+            }
             Json::Object(members)
         })
     })
@@ -139,6 +209,10 @@ fn words_mean_the_same_as_json() {
     same("open=true", json!({"open": true}));
     same("a.b<1.5", json!({"a.b": {"$lt": 1.5}}));
     same("a>b=c", json!({"a": {"$gt": "b=c"}}));
+    same("country!=PE", json!({"country": {"$ne": "PE"}}));
+    same("name~^San", json!({"name": {"$regex": "^San"}}));
+    same("name~\"La P\"", json!({"name": {"$regex": "La P"}}));
+    same("name~a=b", json!({"name": {"$regex": "a=b"}}));
     same("name", json!({"name": {"$exists": true}}));
     same("", json!({}));
     same("{\"a\": 1}", json!({"a": 1}));
@@ -150,11 +224,15 @@ fn what_is_not_known_is_refused_by_name() {
         let error = Selector::from_json(&json).unwrap_err().to_string();
         assert!(error.contains(part), "{json}: {error}");
     };
-    refused(
-        json!({"a": {"$regex": "^b"}}),
-        "$regex is not known on a field: there are $eq, $gt, $gte, $lt, $lte, $in, $exists",
-    );
-    refused(json!({"$nor": []}), "$nor is not known as a condition of its own: there are $and, $or");
+    refused(json!({"a": {"$near": "b"}}), "$near is not known on a field: there are $eq, $ne, $gt,");
+    refused(json!({"$xor": []}), "$xor is not known as a condition of its own: there are $and, $or, $nor, $not");
+    refused(json!({"a": {"$regex": "(b"}}), "the pattern \"(b\" cannot be used: unclosed group");
+    refused(json!({"a": {"$regex": "x{1000}{1000}"}}), "cannot be used");
+    refused(json!({"a": {"$regex": "b".repeat(5_000)}}), "5000 bytes are too long");
+    refused(json!({"a": {"$mod": [0, 1]}}), "$mod wants two whole numbers");
+    refused(json!({"a": {"$size": -1}}), "$size wants how many items");
+    refused(json!({"a": {"$type": "text"}}), "$type wants null, boolean");
+    refused(json!({"a": {"$elemMatch": {"$near": 1}}}), "$near is not known");
     refused(json!({"a": {"$gt": 1, "b": 2}}), "cannot stand in one object");
     refused(json!({"a": {"$in": 1}}), "$in wants a list of values");
     refused(json!({"a": {"$exists": 1}}), "$exists wants true or false");
@@ -169,7 +247,8 @@ fn what_is_not_known_is_refused_by_name() {
         ("{", "not JSON"),
         ("=5", "no condition"),
         ("a==5", "no condition"),
-        ("a!=5", "no condition"),
+        ("!=5", "no condition"),
+        ("a~(", "cannot be used"),
         ("a=\"b", "not JSON"),
     ] {
         let error = text.parse::<Selector>().unwrap_err().to_string();
@@ -190,6 +269,26 @@ fn absent_fields_match_only_their_absence() {
 }
 
 #[test]
+fn what_every_match_of_a_pattern_begins_with_is_found() {
+    let beginning = |pattern: &str| pattern.parse::<Pattern>().unwrap().beginning().to_owned();
+    for (pattern, expected) in [
+        ("^San (Juan|Pedro)", ""),
+        ("^San [JP]", "San "),
+        ("^Ñuñoa$", "Ñuñoa"),
+        ("San", ""),
+        ("^abc*", "ab"),
+        ("^abc?d", "ab"),
+        ("^abc{0,1}", "ab"),
+        ("^abc+", "abc"),
+        ("^a|b", ""),
+        ("(?i)^a", ""),
+        ("^", ""),
+    ] {
+        assert_eq!(beginning(pattern), expected, "{pattern}");
+    }
+}
+
+#[test]
 fn the_id_is_asked_for_like_a_field() {
     let document = Map::from([("a".into(), Value::Int(1))]);
     let asked = WithId(DocumentId([0; 16]), &document);
@@ -203,8 +302,13 @@ fn ranges_narrow_down_what_they_can() {
     let path: Path = "a".parse().unwrap();
     let count = |json: Json| selector(&json).ranges_on(&path).map(|ranges| ranges.len());
     assert_eq!(count(json!({"a": 1, "b": 2})), Some(1));
-    assert_eq!(count(json!({"a": {"$in": [3, 1, 2, 1]}})), Some(3));
-    assert_eq!(count(json!({"a": {"$in": [3, 1, 2]}, "$and": [{"a": {"$gte": 2}}]})), Some(2));
+    // And one for lists, which may have one of them among their items.
+    assert_eq!(count(json!({"a": {"$in": [3, 1, 2, 1]}})), Some(4));
+    assert_eq!(count(json!({"a": {"$in": [3, 1, 2]}, "$and": [{"a": {"$gte": 2}}]})), Some(3));
+    assert_eq!(count(json!({"a": {"$regex": "^San "}})), Some(1));
+    assert_eq!(count(json!({"a": {"$or": [{"$eq": 1}, {"$eq": 2}]}})), Some(2));
+    assert_eq!(count(json!({"a": {"$ne": 1}})), None);
+    assert_eq!(count(json!({"a": {"$not": {"$eq": 1}}})), None);
     assert_eq!(count(json!({"a": {"$gt": 2, "$lt": 1}})), Some(0));
     assert_eq!(count(json!({"$or": [{"a": 1}, {"a": {"$gt": 5}}]})), Some(2));
     assert_eq!(count(json!({"$or": [{"a": 1}, {"b": 1}]})), None);

@@ -3,15 +3,15 @@
 use ayni_doc::Value;
 use serde_json::Value as Json;
 
-use super::parse::{all, path, value};
+use super::parse::{all, path, pattern, value};
 use super::{Selector, SelectorError, Test};
 
 /// Makes a test of a value.
 type Comparison = fn(Value) -> Test;
 
 /// The operators, those first that begin like another.
-const COMPARISONS: [(&str, Comparison); 5] =
-    [(">=", Test::Gte), ("<=", Test::Lte), (">", Test::Gt), ("<", Test::Lt), ("=", Test::Eq)];
+const COMPARISONS: [(&str, Comparison); 6] =
+    [(">=", Test::Gte), ("<=", Test::Lte), ("!=", Test::Ne), (">", Test::Gt), ("<", Test::Lt), ("=", Test::Eq)];
 
 /// All of the conditions between the spaces of `text`.
 pub(super) fn parse_words(text: &str) -> Result<Selector, SelectorError> {
@@ -37,9 +37,14 @@ fn condition(word: &str) -> Result<Selector, SelectorError> {
         return Ok(Selector::field(path(word)?, Test::Exists(true)));
     };
     let (field, rest) = word.split_at(at);
+    if let Some(text) = rest.strip_prefix('~').filter(|_| !field.is_empty()) {
+        // As it stands, or in quotes where it has a space.
+        let text = serde_json::from_str::<String>(text).unwrap_or_else(|_| text.to_owned());
+        return Ok(Selector::field(path(field)?, Test::Regex(pattern(&text)?)));
+    }
     let found = COMPARISONS.iter().find_map(|(operator, test)| Some((test, rest.strip_prefix(operator)?)));
     let (test, operand) = found.ok_or_else(wrong)?;
-    if field.is_empty() || field.ends_with('!') || operand.is_empty() || operand.starts_with(['=', '<', '>']) {
+    if field.is_empty() || operand.is_empty() || operand.starts_with(['=', '<', '>']) {
         return Err(wrong());
     }
     let json = match serde_json::from_str(operand) {
@@ -48,15 +53,16 @@ fn condition(word: &str) -> Result<Selector, SelectorError> {
         Err(error) => return Err(SelectorError::NotJson(error.to_string())),
     };
     let path = path(field)?;
-    let value = value(&path, &json)?;
+    let value = value(field, &json)?;
     Ok(Selector::field(path, test(value)))
 }
 
-/// Where the first of `=`, `<` and `>` stands that is not behind a backslash.
+/// Where the first of `=`, `<`, `>`, `~` and `!=` stands that is not behind a backslash.
 fn operator_at(word: &str) -> Option<usize> {
     let mut escaped = false;
-    let operator = |(_, letter): &(usize, char)| {
-        let found = !escaped && matches!(letter, '=' | '<' | '>');
+    let operator = |(at, letter): &(usize, char)| {
+        let unequal = word.get(*at..).is_some_and(|rest| rest.starts_with("!="));
+        let found = !escaped && (unequal || matches!(letter, '=' | '<' | '>' | '~'));
         escaped = *letter == '\\' && !escaped;
         found
     };
