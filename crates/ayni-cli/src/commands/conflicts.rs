@@ -12,16 +12,19 @@ use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
 use crate::terminal::{out, say, words};
 
+/// The names of devices.
+pub(super) type Names = BTreeMap<ayni::DeviceId, String>;
+
 /// Show fields that several devices wrote without having seen each other's
 #[derive(clap::Args)]
 #[command(after_help = "\
-One value is shown in the document, the others are kept here until someone settles it by an edit. The exit code is 0 if \
-there are none and 1 if there are some.
+One value is shown in the document, the others are kept here until someone settles it: with `ayni settle`, or by any edit of \
+the field. The exit code is 0 if there are none and 1 if there are some.
 
 Examples:
   ayni conflicts
   ayni conflicts places --json
-  ayni edit places aebagbaf population=430000")]
+  ayni settle")]
 pub(crate) struct Arguments {
     /// Only those in this collection
     collection: Option<String>,
@@ -30,7 +33,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let project = setting.open_project()?;
     let found = conflicted(&project, arguments.collection.as_deref())?;
-    let names: BTreeMap<_, _> = project.members()?.into_iter().map(|member| (member.device, member.name)).collect();
+    let names = names(&project)?;
     if setting.json {
         let all = found.iter().flat_map(|document| {
             document.conflicts().into_iter().map(|conflict| as_json(document, &conflict, &names)).collect::<Vec<_>>()
@@ -44,19 +47,14 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     }
     let mut out = out::data();
     for document in &found {
-        let id = words::short(document.id());
-        writeln!(out, "{} {}  {}", document.collection(), style(&id).cyan(), style(title(document)).bold())?;
+        writeln!(out, "{}", heading(document))?;
         for conflict in document.conflicts() {
-            print(&mut out, &conflict, &names)?;
+            write!(out, "{}", listed(&conflict, &names))?;
         }
     }
     out.flush()?;
-    let first = found.first().map(|document| {
-        let field = document.conflicts().first().map_or(String::new(), |conflict| conflict.path.to_string());
-        format!("ayni edit {} {} {field}=VALUE", document.collection(), words::short(document.id()))
-    });
     say::note("");
-    say::next(&[(first.unwrap_or_default().as_str(), "settles it, for everyone")]);
+    say::next(&[("ayni settle", "goes through them, and settles each for everyone")]);
     Ok(Answer::No)
 }
 
@@ -73,28 +71,39 @@ pub(crate) fn conflicted(project: &Project, collection: Option<&str>) -> Result<
     Ok(found)
 }
 
-fn print(out: &mut impl Write, conflict: &Conflict, names: &Names) -> Result<(), Failure> {
-    writeln!(out, "  {}", style(&conflict.path).yellow())?;
+/// The names of the devices of a project.
+pub(super) fn names(project: &Project) -> Result<Names, Failure> {
+    Ok(project.members()?.into_iter().map(|member| (member.device, member.name)).collect())
+}
+
+/// Which document it is.
+pub(super) fn heading(document: &Document) -> String {
+    let id = words::short(document.id());
+    format!("{} {}  {}", document.collection(), style(&id).cyan(), style(title(document)).bold())
+}
+
+/// The field and its values, numbered from 1, the one that is shown first.
+pub(super) fn listed(conflict: &Conflict, names: &Names) -> String {
+    let mut lines = format!("  {}\n", style(&conflict.path).yellow());
     let values: Vec<String> = conflict.alternatives.iter().map(in_words).collect();
     let width = values.iter().map(|value| console::measure_text_width(value)).max().unwrap_or(0).min(48);
     for (at, (alternative, value)) in conflict.alternatives.iter().zip(values).enumerate() {
-        let mark = if at == 0 { style("●").green() } else { style("○").dim() };
+        let number = style(format!("{:>5}", at + 1));
+        let number = if at == 0 { number.green() } else { number.dim() };
         let value = console::pad_str(&value, width, console::Alignment::Left, None).into_owned();
         let shown = if at == 0 { ", shown" } else { "" };
         let by = format!("{}, {}{shown}", author(alternative, names), words::when(alternative.stamp.time));
-        writeln!(out, "    {mark} {value}  {}", style(by).dim())?;
+        lines.push_str(&format!("{number}  {value}  {}\n", style(by).dim()));
     }
-    Ok(())
+    lines
 }
 
-type Names = BTreeMap<ayni::DeviceId, String>;
-
-fn author(alternative: &Alternative, names: &Names) -> String {
+pub(super) fn author(alternative: &Alternative, names: &Names) -> String {
     let device = alternative.stamp.author;
     words::device(names.get(&device).map_or("", String::as_str), device)
 }
 
-fn in_words(alternative: &Alternative) -> String {
+pub(super) fn in_words(alternative: &Alternative) -> String {
     alternative.value.as_ref().map_or_else(|| "(taken away)".to_owned(), words::value)
 }
 

@@ -19,6 +19,7 @@ mod project;
 mod put;
 mod query;
 mod repair;
+mod settle;
 mod status;
 mod sync;
 
@@ -89,6 +90,7 @@ enum Command {
     Query(query::Arguments),
     History(history::Arguments),
     Conflicts(conflicts::Arguments),
+    Settle(settle::Arguments),
     Sync(sync::Arguments),
     Peers(peers::Arguments),
     Status(status::Arguments),
@@ -135,6 +137,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Query(arguments)) => query::run(setting, arguments),
         Some(Command::History(arguments)) => history::run(setting, arguments),
         Some(Command::Conflicts(arguments)) => conflicts::run(setting, arguments),
+        Some(Command::Settle(arguments)) => settle::run(setting, arguments),
         Some(Command::Sync(arguments)) => sync::run(setting, arguments),
         Some(Command::Peers(arguments)) => peers::run(setting, arguments),
         Some(Command::Status(arguments)) => status::run(setting, arguments),

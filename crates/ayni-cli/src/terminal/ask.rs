@@ -64,3 +64,11 @@ pub(crate) fn yes(question: &str) -> Result<bool, Failure> {
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "" | "y" | "Y" | "yes"))
 }
+
+/// A question and the line that answers it; `None` at the end of the input.
+pub(crate) fn line(question: &str) -> Result<Option<String>, Failure> {
+    eprint!("{question} ");
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer)?;
+    Ok((read > 0).then_some(answer))
+}

@@ -124,6 +124,39 @@ fn edits_made_apart_stand_beside_each_other_or_are_shown_as_conflicts() {
 }
 
 #[test]
+fn a_conflict_is_settled_by_its_number_its_device_or_another_value() {
+    let (ana, ben) = two();
+    for (field, here, there) in [("population", "2", "3"), ("mayor", "Rosa", "Juan"), ("altitude", "3399", "3400")] {
+        ana.ok(&["edit", "places", "cusco", &format!("{field}={here}")]);
+        ben.ok(&["edit", "places", "cusco", &format!("{field}={there}")]);
+    }
+    meet(&ana, &ben);
+    assert_eq!(ana.json(&["conflicts"]).as_array().unwrap().len(), 3);
+    ana.refused(&["settle"], 2, "3 conflicts to settle, and no terminal");
+    ana.refused(&["settle", "places", "cusco", "--pick", "1"], 2, "several fields are in conflict");
+    ana.refused(&["settle", "places", "cusco", "population", "--pick", "3"], 2, "none of the values");
+    ana.refused(&["settle", "places", "cusco", "name", "--pick", "1"], 1, "no such conflict");
+    ana.refused(&["settle", "places", "cusco", "--pick", "1", "--unset"], 2, "cannot be used with");
+    let second = &ana.json(&["conflicts"])[0];
+    let (field, value) = (second["field"].as_str().unwrap(), &second["values"][1]["value"]);
+    let settled = ana.json(&["settle", "places", "cusco", field, "--pick", "2"]);
+    assert_eq!((settled["settled"].as_u64(), settled["left"].as_u64()), (Some(1), Some(0)));
+    assert_eq!(&ana.json(&["get", "places", "cusco"])[field], value);
+    for (field, decision, value) in [("mayor", ["--pick", "ben"], "Juan"), ("altitude", ["--value", "high"], "high")] {
+        if ana.json(&["conflicts"]).as_array().unwrap().iter().any(|conflict| conflict["field"] == field) {
+            ana.ok(&[&["settle", "places", "cusco", field], &decision[..]].concat());
+            assert_eq!(ana.json(&["get", "places", "cusco"])[field], value);
+        }
+    }
+    ana.run(&["settle", "places", "cusco", "population", "--unset"]);
+    assert_eq!(ana.run(&["conflicts"]).code, 0);
+    let none = ana.run(&["settle"]);
+    assert!(none.code == 0 && none.err.contains("no conflicts"), "{}", none.err);
+    meet(&ana, &ben);
+    assert_eq!(ben.run(&["conflicts"]).code, 0, "settled for everyone");
+}
+
+#[test]
 fn who_was_not_reached_is_said() {
     let ana = Device::with_project("Ana");
     let alone = ["sync", "--once", "--no-discovery", "--listen", "127.0.0.1:0", "--timeout", "2s"];
