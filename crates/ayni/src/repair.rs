@@ -10,8 +10,9 @@ use crate::error::Error;
 
 /// The view of the log that documents and their indexes are.
 pub(crate) const DOCUMENTS: &str = "documents";
-/// How documents are merged and kept. Another number in a database: they are rebuilt when it is opened.
-pub(crate) const DOCUMENTS_VERSION: i64 = 2;
+/// How documents are merged and kept, and what indexes hold of them. Another number in a database: they are rebuilt when it is
+/// opened.
+pub(crate) const DOCUMENTS_VERSION: i64 = 3;
 
 /// Entries that take effect in one transaction while views are rebuilt.
 const STEP: u64 = 20_000;
