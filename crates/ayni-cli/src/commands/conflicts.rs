@@ -8,6 +8,7 @@ use ayni::{Document, Project};
 use console::style;
 use serde_json::{Value as Json, json};
 
+use super::query;
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
 use crate::terminal::{out, say, words};
@@ -61,7 +62,10 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
 /// The documents with conflicts.
 pub(crate) fn conflicted(project: &Project, collection: Option<&str>) -> Result<Vec<Document>, Failure> {
     let names = match collection {
-        Some(name) => vec![name.to_owned()],
+        Some(name) => {
+            query::check_exists(&project.collection(name))?;
+            vec![name.to_owned()]
+        }
         None => project.collections()?.into_iter().map(|collection| collection.name).collect(),
     };
     let mut found = Vec::new();

@@ -133,6 +133,7 @@ fn a_conflict_is_settled_by_its_number_its_device_or_another_value() {
     meet(&ana, &ben);
     assert_eq!(ana.json(&["conflicts"]).as_array().unwrap().len(), 3);
     ana.refused(&["settle"], 2, "3 conflicts to settle, and no terminal");
+    ana.refused(&["settle", "towns"], 1, "no collection");
     ana.refused(&["settle", "places", "cusco", "--pick", "1"], 2, "several fields are in conflict");
     ana.refused(&["settle", "places", "cusco", "population", "--pick", "3"], 2, "none of the values");
     ana.refused(&["settle", "places", "cusco", "name", "--pick", "1"], 1, "no such conflict");
