@@ -405,13 +405,20 @@ impl World {
     /// Asks a query, which must find what looking at every document finds.
     pub(crate) fn query(&mut self, device: usize, dice: &mut Dice) -> Result<(), Broken> {
         let path = ["a", "b", "c"][dice.below(3)];
-        let least = dice.below(self.model.next() as usize) as i64;
-        let selector: Selector = format!("{path}>={least}").parse().expect("a selector");
+        let (least, other) = (dice.below(self.model.next() as usize), dice.below(self.model.next() as usize));
+        let text = match dice.below(6) {
+            0 => format!("{path}!={least}"),
+            1 => format!(r#"{{"{path}": {{"$in": [{least}, {other}]}}}}"#),
+            2 => format!(r#"{{"{path}": {{"$mod": [3, {}]}}}}"#, least % 3),
+            3 => format!(r#"{{"$nor": [{{"{path}": {{"$lt": {least}}}}}, {{"{path}": {other}}}]}}"#),
+            _ => format!("{path}>={least}"),
+        };
+        let selector: Selector = text.parse().expect("a selector");
         let found = self.ask(device, |project| {
             let places = project.collection(PLACES);
             let mut plain = Vec::new();
             places.for_each(|document| {
-                if document.get(&[path]).and_then(|value| value.as_int()).is_some_and(|value| value >= least) {
+                if selector.matches(&document.fields()) {
                     plain.push(document.id());
                 }
                 Ok(std::ops::ControlFlow::Continue(()))
@@ -422,9 +429,9 @@ impl World {
         })?;
         if let Some((mut plain, found)) = found {
             plain.sort_unstable();
-            self.note(format_args!("{} finds {} with {path}>={least}", self.name(device), found.len()));
+            self.note(format_args!("{} finds {} with {text}", self.name(device), found.len()));
             if plain != found {
-                return Broken::that(Promise::Works, format!("{path}>={least} finds {found:?}, not {plain:?}"));
+                return Broken::that(Promise::Works, format!("{text} finds {found:?}, not {plain:?}"));
             }
         }
         Ok(())
