@@ -33,6 +33,7 @@ pub(crate) fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         (0i64..3).prop_map(Value::Int),
         select(vec![Value::Null, Value::from(1.0), Value::from("x"), Value::Map(Map::new()), Value::List(vec![])]),
+        vec((0i64..3).prop_map(Value::Int), 0..3).prop_map(Value::List),
     ];
     leaf.prop_recursive(2, 6, 3, |inner| {
         proptest::collection::btree_map(select(vec!["a".to_owned(), "b".to_owned()]), inner, 1..3).prop_map(Value::Map)
