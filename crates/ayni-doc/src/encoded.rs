@@ -50,7 +50,7 @@ fn find<S: AsRef<str>>(input: &mut Reader<'_>, path: &[S], depth: usize) -> Resu
         return Ok(Node { children, ..Node::default() }.shown());
     };
     let count = input.count("fields in a map", input.remaining())?;
-    let inner = if count > 0 { deeper(depth)? } else { depth };
+    let inner = deeper(depth)?;
     for _ in 0..count {
         let name = input.bytes("field name", limits::NAME_BYTES)?;
         if name == wanted.as_ref().as_bytes() {
@@ -77,7 +77,7 @@ fn skip(input: &mut Reader<'_>, depth: usize) -> Result<(), DecodeError> {
         Some(&tag::MAP) => {
             input.byte()?;
             let count = input.count("fields in a map", input.remaining())?;
-            let inner = if count > 0 { deeper(depth)? } else { depth };
+            let inner = deeper(depth)?;
             for _ in 0..count {
                 input.bytes("field name", limits::NAME_BYTES)?;
                 skip(input, inner)?;

@@ -1,6 +1,6 @@
 //! Documents as bytes.
 
-use ayni_doc::{Document, Value, encoded, merge};
+use ayni_doc::{DEPTH, Document, Value, encoded, merge};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -15,6 +15,7 @@ proptest! {
         let body = document.encode();
         prop_assert_eq!(encoded::is_present(&body), Ok(document.is_present()));
         prop_assert_eq!(encoded::has_conflicts(&body), Ok(document.has_conflicts()));
+        prop_assert_eq!(encoded::get(&body, &[""; 0]), Ok(document.get(&[""; 0])));
         let names: Vec<_> = paths.iter().map(|path| path.names()).collect();
         let shown = Value::Map(document.shown());
         for (path, projected) in paths.iter().zip(encoded::project(&body, &names).unwrap()) {
@@ -44,5 +45,19 @@ fn a_body_that_is_not_written_in_its_one_way_is_refused() {
     // Nothing, a value alone, a map alone, a map that is empty.
     for flags in [&[0][..], &[1, 0], &[0x40, 1, 1, b'b', 0], &[0x41, 0, 0]] {
         assert!(decode(&[&[CONTESTED], flags].concat()).is_err(), "{flags:?}");
+    }
+    // Beside a map: a flag without meaning, both forms of values, stamps of a sum and of elements that are not there.
+    for flags in [0x80, 0x03, 0x08, 0x20] {
+        assert!(decode(&[CONTESTED, 0x40 | flags, 1, 1, b'b', 0]).is_err(), "{flags:#x}");
+    }
+}
+
+#[test]
+fn a_body_is_nested_as_deep_as_changes_can_nest_and_no_deeper() {
+    for (names, fits) in [(DEPTH, true), (DEPTH + 1, false)] {
+        let body = [&[1, 1], &*[7, 1, 1, b'a'].repeat(names), &[0]].concat();
+        assert_eq!(Document::decode(&body, Vec::new()).is_ok(), fits);
+        assert_eq!(encoded::get(&body, &["a"; DEPTH + 1]).is_ok(), fits);
+        assert_eq!(encoded::get(&body, &["b"]).is_ok(), fits, "passed over");
     }
 }
