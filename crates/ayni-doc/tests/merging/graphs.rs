@@ -4,7 +4,9 @@ use ayni_doc::{Change, EntryKey, Operation, Value, Version, merge};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::histories::{as_it_came, history, operation, path, set, unchosen_operation, version, versions, written};
+use crate::histories::{
+    as_it_came, check, history, operation, path, set, unchosen_operation, unset, version, versions, written,
+};
 use crate::oracle;
 
 proptest! {
@@ -99,6 +101,13 @@ fn a_long_history_merges_in_linear_time_even_if_every_version_adds_a_field() {
     let document = merge(&versions);
     assert_eq!(document.shown().len(), 50_000);
     assert!(!document.has_conflicts());
+}
+
+#[test]
+fn however_much_a_change_writes_and_takes_away_again_a_later_edit_replaces_an_earlier() {
+    let mut passing: Vec<_> = (0..300).map(|number| set(&format!("p.f{number}"), "0")).collect();
+    passing.push(unset("p"));
+    check(&[(1, 0, &[], &passing), (2, 0, &[1], &[set("z", "1")]), (3, 0, &[2], &[set("z", "2")])], r#"{"z":2}"#, 0);
 }
 
 #[test]
