@@ -192,11 +192,14 @@ proptest! {
         operations in vec(operation(), 0..5), others in vec(operation(), 1..3)
     ) {
         let (change, other) = (Change::Edit(operations), Change::Edit(others));
-        prop_assert_eq!(&Change::decode(&change.encode().unwrap(), &no_shapes).unwrap(), &change);
+        let named = change.encode().unwrap();
+        prop_assert_eq!(Change::shape_number(&named), None);
+        prop_assert_eq!(&Change::decode(&named, &no_shapes).unwrap(), &change);
         match change.shape() {
             Some(shape) => {
                 prop_assert_eq!(&Shape::decode(&shape.encode()).unwrap(), &shape);
                 let bytes = change.encode_shaped(7).unwrap();
+                prop_assert_eq!(Change::shape_number(&bytes), Some(7));
                 let decoded = Change::decode(&bytes, &|number| (number == 7).then_some(&shape)).unwrap();
                 prop_assert_eq!(&decoded, &change);
                 prop_assert!(Change::decode(&bytes, &no_shapes).is_err());
@@ -224,6 +227,14 @@ proptest! {
 fn a_place_on_the_map_takes_nine_bytes() {
     let point = Value::from(Geometry::Point(Position::new(1.65362, 42.57952)));
     assert_eq!(point.to_bytes().len(), 9);
+}
+
+#[test]
+fn a_place_on_the_map_reads_back_however_many_decimals_it_has() {
+    for places in 0..18 {
+        let point = Value::from(Geometry::Point(Position::new(7.0 / 10f64.powi(places), 0.0)));
+        assert_eq!(read(&point.to_bytes()), Ok(point), "{places}");
+    }
 }
 
 #[test]
@@ -309,8 +320,11 @@ fn json_that_only_resembles_a_tag_or_geometry_is_a_map() {
 fn json_beyond_the_limits_is_refused_with_the_reason() {
     let read = |text: &str| Value::from_json(&serde_json::from_str(text).unwrap());
     assert_eq!(read("9223372036854775808"), Err(JsonError::Large(1 << 63)));
-    assert_eq!(read(&("[".repeat(DEPTH + 1) + &"]".repeat(DEPTH + 1))), Err(JsonError::Deep));
-    assert_eq!(read(&format!(r#"{{"{}":1}}"#, "n".repeat(257))), Err(JsonError::Name(257)));
+    let [fits, deep] = [DEPTH, DEPTH + 1].map(|depth| read(&("[".repeat(depth) + &"]".repeat(depth))));
+    assert_eq!((fits.unwrap().depth(), deep), (DEPTH, Err(JsonError::Deep)));
+    let [fits, long] = [256, 257].map(|length| read(&format!(r#"{{"{}":1}}"#, "n".repeat(length))));
+    assert!(fits.is_ok());
+    assert_eq!(long, Err(JsonError::Name(257)));
 }
 
 #[test]
@@ -386,10 +400,15 @@ fn depth_is_how_many_stand_inside_each_other() {
 #[test]
 fn what_can_be_nested_and_how_long_names_may_be_is_exact() {
     let encode = |operation| Change::Edit(vec![operation]).encode();
-    let element =
-        |names: usize| Operation::Insert { path: Path::new((0..names).map(|_| "a")).unwrap(), element: Value::Int(1) };
-    assert!(encode(element(DEPTH - 1)).is_ok());
-    assert!(matches!(encode(element(DEPTH)), Err(ChangeError::Deep { .. })));
+    let at = |names: usize| Path::new((0..names).map(|_| "a")).unwrap();
+    let element = |path| Operation::Insert { path, element: Value::Int(1) };
+    let [list, map] =
+        [Value::List(vec![]), Value::Map(Map::new())].map(|empty| move |path| Operation::set_at(path, empty.clone()));
+    let geometry = |path| Operation::set_at(path, Geometry::Collection(vec![]).into());
+    for operation in [&element as &dyn Fn(Path) -> Operation, &list, &map, &geometry] {
+        assert!(Change::decode(&encode(operation(at(DEPTH - 1))).unwrap(), &no_shapes).is_ok());
+        assert!(matches!(encode(operation(at(DEPTH))), Err(ChangeError::Deep { .. })));
+    }
     let named = |length: usize| Operation::set("a", Value::Map(Map::from([("n".repeat(length), Value::Null)])));
     assert!(encode(named(256)).is_ok());
     assert!(matches!(encode(named(257)), Err(ChangeError::Name { length: 257, .. })));
@@ -445,6 +464,12 @@ fn every_part_of_an_attachment_and_of_a_geometry_counts_for_the_order() {
         Value::from(Geometry::Collection(vec![point(1.0), point(0.0)])),
         Value::from(Geometry::Collection(vec![Geometry::Collection(vec![])])),
     ]);
+    let line = |xs: &[f64]| xs.iter().map(|x| Position::new(*x, 0.0)).collect::<Vec<_>>();
+    let lines: [&[&[f64]]; 5] = [&[], &[&[1.0]], &[&[1.0], &[0.0]], &[&[1.0, 0.0]], &[&[2.0]]];
+    let lines = lines.map(|lines| lines.iter().copied().map(line).collect::<Vec<_>>());
+    ascend(&lines.clone().map(|lines| Geometry::MultiLineString(lines).into()));
+    ascend(&lines.clone().map(|lines| Geometry::Polygon(lines).into()));
+    ascend(&lines.map(|lines| Geometry::MultiPolygon(vec![lines]).into()));
     // Whatever comes behind it, a collection that ends is less than one that goes on.
     let before = |members: Vec<Geometry>, next: Value| Value::List(vec![Geometry::Collection(members).into(), next]);
     ascend(&[before(vec![point(1.0)], Value::Map(Map::new())), before(vec![point(1.0), point(f64::MIN)], Value::Null)]);
