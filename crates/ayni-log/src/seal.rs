@@ -12,7 +12,6 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::codec::{Reader, Writer};
 use crate::header::Header;
 use crate::ids::{CollectionTag, DocumentId, Hash, LogId};
-use crate::limits;
 
 /// Plaintext below this many bytes is not compressed: it would not pay.
 const COMPRESS_FROM: usize = 512;
@@ -252,9 +251,6 @@ fn unpack(mut packed: Vec<u8>) -> Result<Vec<u8>, OpenError> {
         _ => Err(OpenError::Malformed("its form")),
     }
 }
-
-/// The most bytes of plaintext that surely fit a payload, compressed or not.
-pub const PLAINTEXT_SURE: usize = limits::PAYLOAD_BYTES - 17;
 
 #[cfg(test)]
 mod tests {

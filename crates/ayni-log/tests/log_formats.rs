@@ -2,12 +2,13 @@
 
 mod log_support;
 
-use ayni_log::codec::Writer;
+use ayni_log::codec::{DecodeError, Writer};
 use ayni_log::header::{Anchor, AttachmentName, Body, BodyV1, Declaration, Header, Reference, Subject};
-use ayni_log::ids::{CollectionTag, DocumentId, Hash, LogId};
+use ayni_log::ids::{CollectionTag, DocumentId, Hash, LogId, Signature};
 use ayni_log::limits;
-use ayni_log::segment::{Segment, WireEntry};
+use ayni_log::segment::{MAX_SEGMENT_BYTES, Segment, WireEntry};
 use ayni_log::tip::Tip;
+use ayni_log::write::Draft;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -158,6 +159,9 @@ fn a_header_is_within_its_limit_or_not_whether_its_payload_is_here_or_not() {
         let header = shapes(last);
         assert_eq!(Header::decode(&header.encode()).is_ok(), fits);
         assert_eq!(Header::decode_beside_payload(&header.encode_beside_payload(), payload).is_ok(), fits);
+        let entries = vec![WireEntry { header: header.encode(), payload: None }];
+        let segment = Segment { log: Author::of_data(1).name, start: 0, entries, signature: Signature([0; 64]) };
+        assert_eq!(Segment::decode(&segment.encode(), project()).is_ok(), fits);
     }
 }
 
@@ -248,6 +252,24 @@ fn a_tip_of_counts_that_no_entries_lead_to_is_refused() {
     ] {
         assert!(tip(wrong).is_err(), "{wrong:?}");
     }
+}
+
+#[test]
+fn the_longest_segment_there_can_be_is_read_and_none_much_longer() {
+    let author = Author::of_control(1);
+    let draft = |bytes: usize| Draft { body: BodyV1::default(), content: vec![0; bytes] };
+    let to_checkpoint = limits::SEGMENT_BYTES as usize - 40;
+    let (_, tip) = author.write(&author.empty(), vec![draft(to_checkpoint)]).unwrap();
+    assert_eq!(tip.bytes(), limits::SEGMENT_BYTES - 1);
+    let (segments, _) =
+        author.write(&author.empty(), vec![draft(to_checkpoint), draft(limits::PAYLOAD_BYTES)]).unwrap();
+    let longest = outgoing(&segments[0]);
+    let bytes = longest.encode();
+    assert_eq!(Segment::decode(&bytes, project()), Ok(longest));
+    assert!(MAX_SEGMENT_BYTES - bytes.len() < 2 * limits::HEADER_BYTES);
+    let decode = |bytes: usize| Segment::decode(&vec![0; bytes], project());
+    let is_long = |read| matches!(read, Err(DecodeError::Limit { what: "segment", .. }));
+    assert_eq!([MAX_SEGMENT_BYTES, MAX_SEGMENT_BYTES + 1].map(|bytes| is_long(decode(bytes))), [false, true]);
 }
 
 #[test]

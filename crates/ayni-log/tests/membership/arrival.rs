@@ -211,6 +211,24 @@ fn waiting_entries_are_bounded_and_keep_out_nothing_that_could_come_in() {
 }
 
 #[test]
+fn waiting_entries_are_bounded_by_their_bytes_and_make_room_once_they_come_in() {
+    let world = World::new();
+    let mut view = ControlView::new(world.project);
+    let body = ControlBody::Unknown(vec![0; limits::PAYLOAD_BYTES]);
+    let mut stray = ControlEntry { body, ..world.written[1].clone() };
+    let fit = limits::CONTROL_WAITING_BYTES / limits::PAYLOAD_BYTES;
+    for number in 0..fit {
+        stray.hash = Hash([number as u8; 32]);
+        assert_eq!(view.insert(stray.clone()), Ok(Inserted::Waits));
+    }
+    stray.hash = Hash([0xff; 32]);
+    stray.previous = Some(Hash([0xee; 32]));
+    assert_eq!(view.insert(stray.clone()), Err(InsertError::TooManyWait));
+    assert_eq!(view.insert(world.written[0].clone()), Ok(Inserted::Taken { released: fit }));
+    assert_eq!(view.insert(stray), Ok(Inserted::Waits));
+}
+
+#[test]
 fn entries_of_other_projects_and_data_logs_are_refused() {
     let world = World::new();
     let mut entry = world.written[0].clone();
