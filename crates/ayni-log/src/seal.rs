@@ -284,6 +284,8 @@ mod tests {
         assert!(sealed(&text) < text.len() / 10, "{}", sealed(&text));
         let mut noise = vec![0; 5_000];
         blake3::Hasher::new().finalize_xof().fill(&mut noise);
+        let digits = data_encoding::HEXLOWER.encode(&noise);
+        assert!(sealed(digits.as_bytes()) < digits.len() * 6 / 10, "{}", sealed(digits.as_bytes()));
         assert_eq!(sealed(&noise), noise.len() + 17);
         assert_eq!(sealed(&[b'a'; COMPRESS_FROM - 1]), COMPRESS_FROM - 1 + 17, "what is short stays as it is");
     }

@@ -2,6 +2,7 @@
 
 mod log_support;
 
+use ayni_log::codec::DecodeError;
 use ayni_log::header::{Anchor, AttachmentName, Body, BodyV1, Declaration, Header, Reference, Subject};
 use ayni_log::ids::{CollectionTag, Hash, LogId, StoreId};
 use ayni_log::limits;
@@ -353,12 +354,28 @@ fn what_an_author_declares_cannot_grow_without_end() {
     };
     assert!(matches!(refused, VerifyError::Rule { error: TipError::Declaration("branches"), .. }));
     assert!(branches as usize <= limits::ANCHORED_BRANCHES);
+}
 
-    let shape = || declaring(vec![Declaration::Shape(vec![1; limits::DECLARED_BYTES]); 3]);
-    while let Ok(next) = verify_forged(&author, &tip, &[shape()]) {
-        tip = next;
+#[test]
+fn a_log_declares_as_many_bytes_as_its_limit_says() {
+    let (author, mut tip, _) = two_then(vec![create(2)]);
+    let shape = |bytes| declaring(vec![Declaration::Shape(vec![1; bytes])]);
+    // A key set and a collection are declared. The last shape is short.
+    let mut left = limits::TABLE_BYTES - Hash::LEN - CollectionTag::LEN - 22;
+    while left > 0 {
+        let bytes = left.min(limits::DECLARED_BYTES - 1);
+        tip = verify_forged(&author, &tip, &[shape(bytes)]).unwrap();
+        left -= bytes;
     }
-    assert!(tip.encode().len() <= limits::TABLE_BYTES + (64 << 10));
+    let refused = verify_forged(&author, &tip, &[shape(1)]);
+    assert!(matches!(refused, Err(VerifyError::Rule { error: TipError::Declaration("shapes"), .. })));
+    let mut bytes = tip.encode();
+    assert_eq!(Tip::decode(&bytes), Ok(tip));
+    // One byte more in it.
+    let length = bytes.iter().rposition(|byte| *byte != 1).unwrap();
+    bytes[length] += 1;
+    bytes.push(1);
+    assert!(matches!(Tip::decode(&bytes), Err(DecodeError::Limit { .. })));
 }
 
 #[test]
@@ -433,6 +450,7 @@ fn what_a_log_declared_is_found_under_its_last_number() {
     assert_eq!(numbers(&tip, EPOCH, [0xcc; 16]), (Some(1), Some(1)));
     assert_eq!(numbers(&again, EPOCH, [0xcc; 16]), (Some(2), Some(2)));
     assert_eq!(numbers(&again, Hash([1; 32]), [1; 16]), (None, None));
+    assert_eq!((again.key_sets(), again.collections(), again.shapes()), (2, 2, 0));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use ayni_log::header::{Anchor, AttachmentName, Body, BodyV1, Declaration, Header
 use ayni_log::ids::{CollectionTag, DocumentId, Hash, LogId, Signature};
 use ayni_log::limits;
 use ayni_log::segment::{MAX_SEGMENT_BYTES, Segment, WireEntry};
-use ayni_log::tip::Tip;
+use ayni_log::tip::{Tip, TipError};
 use ayni_log::write::Draft;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -223,35 +223,61 @@ fn lengths_and_positions_over_their_limits_are_refused() {
     assert!(Header::decode(&anchor.encode()).is_err());
 }
 
+/// A tip by its length, bytes, open bytes, commit entries and commit bytes.
+fn tip_of(counts: [u64; 5]) -> Result<Tip, DecodeError> {
+    let name = Author::of_data(1).name;
+    let mut out = Writer::new();
+    out.byte(1);
+    name.project.encode(&mut out);
+    name.encode(&mut out);
+    out.varint(counts[0]);
+    out.raw(&[7; 32]);
+    counts[1..].iter().for_each(|count| out.varint(*count));
+    out.raw(&[0; 4]);
+    Tip::decode(out.as_slice())
+}
+
 #[test]
 fn a_tip_of_counts_that_no_entries_lead_to_is_refused() {
-    let name = Author::of_data(1).name;
-    // Length, bytes, open bytes, commit entries, commit bytes.
-    let tip = |counts: [u64; 5]| {
-        let mut out = Writer::new();
-        out.byte(1);
-        name.project.encode(&mut out);
-        name.encode(&mut out);
-        out.varint(counts[0]);
-        out.raw(&[7; 32]);
-        counts[1..].iter().for_each(|count| out.varint(*count));
-        out.raw(&[0; 4]);
-        Tip::decode(out.as_slice())
-    };
-    assert!(tip([2_000, 300_000, 90_000, 10, 5_000]).is_ok());
-    assert!(tip([2_000, 3_000_000, limits::SEGMENT_BYTES - 1, 10, 5_000]).is_ok());
+    let entry = (limits::HEADER_BYTES + limits::PAYLOAD_BYTES) as u64;
+    for possible in [
+        [2_000, 300_000, 90_000, 10, 5_000],
+        [limits::POSITIONS, 300_000, 90_000, 10, 5_000],
+        [2, 2 * entry, 90_000, 1, 5_000],
+        [2_000, 3_000_000, limits::SEGMENT_BYTES - 1, 10, 5_000],
+        [2_000, 1_000, 1_000, 10, 1_000],
+        [20_000, 30_000_000, 90_000, limits::COMMIT_ENTRIES as u64, limits::COMMIT_BYTES],
+        [10, 300_000, 90_000, 10, 300_000],
+    ] {
+        assert!(tip_of(possible).is_ok(), "{possible:?}");
+    }
     for wrong in [
         [limits::POSITIONS + 1, 300_000, 90_000, 10, 5_000],
+        [2, 2 * entry + 1, 90_000, 1, 5_000],
         [2_000, u64::MAX, 90_000, 10, 5_000],
         [2_000, 3_000_000, limits::SEGMENT_BYTES, 10, 5_000],
         [2_000, 1_000, 1_001, 10, 1_000],
-        [2_000, 300_000, 90_000, limits::COMMIT_ENTRIES as u64 + 1, 5_000],
+        [20_000, 300_000, 90_000, limits::COMMIT_ENTRIES as u64 + 1, 5_000],
+        [20_000, 30_000_000, 90_000, 10, limits::COMMIT_BYTES + 1],
         [5, 300_000, 90_000, 10, 5_000],
         [2_000, 300_000, 90_000, 10, 300_001],
         [0, 1, 0, 0, 0],
     ] {
-        assert!(tip(wrong).is_err(), "{wrong:?}");
+        assert!(tip_of(wrong).is_err(), "{wrong:?}");
     }
+}
+
+#[test]
+fn a_log_and_a_commit_take_as_much_as_their_limits_say() {
+    let body = Body::Unknown { version: 9, flags: 0, bytes: Vec::new() };
+    let header = Header { ends_commit: false, payload_hash: Hash([0; 32]), payload_len: 100, body };
+    let append = |tip: &mut Tip| tip.append(&header, &header.encode()).map(drop);
+    let mut tip = tip_of([limits::POSITIONS - 1, 300_000, 90_000, 10, 5_000]).unwrap();
+    assert_eq!([append(&mut tip), append(&mut tip)], [Ok(()), Err(TipError::Full)]);
+
+    let before = limits::COMMIT_BYTES - 100 - header.encode().len() as u64;
+    let with = |bytes| append(&mut tip_of([2_000, 30_000_000, 90_000, 10, bytes]).unwrap());
+    assert_eq!([with(before), with(before + 1)], [Ok(()), Err(TipError::Commit)]);
 }
 
 #[test]

@@ -210,3 +210,13 @@ fn a_control_entry_needs_its_payload_and_under_an_unknown_header_it_is_not_read(
     let without = Entry { payload: None, ..entry };
     assert_eq!(read(&without).map_err(|missing| missing.position), Err(0));
 }
+
+#[test]
+fn a_role_is_called_by_its_name_and_reads_writes_and_carries_by_its_rank() {
+    let told = [Role::Removed, Role::Carrier, Role::Reader, Role::Member, Role::Coordinator].map(|role| {
+        let may = [role.carries(), role.reads(), role.writes(LogKind::Data), role.writes(LogKind::Control)];
+        (format!("{role:>12}"), may.into_iter().filter(|may| *may).count())
+    });
+    let names = ["removed", "carrier", "reader", "member", "coordinator"];
+    assert_eq!(told, std::array::from_fn(|rank| (format!("{:>12}", names[rank]), rank)));
+}
