@@ -23,7 +23,7 @@ const CHILDREN: u8 = 0x40;
 impl Node {
     pub(crate) fn encode(&self, out: &mut Writer) {
         match (&self.values, &self.gathered) {
-            (Values::Plain(value), None) if self.children.is_empty() => value.encode(out),
+            (Values::Plain(value), None) => value.encode(out),
             (Values::None, None) => {
                 out.byte(tag::MAP);
                 self.encode_children(out);
@@ -155,8 +155,9 @@ impl Node {
         let children = if has(CHILDREN) { Self::decode_children(input, depth)? } else { BTreeMap::new() };
         let gathered = (has(SUM) || has(ELEMENTS)).then(|| Box::new(gathered));
         let node = Self { values, gathered, children };
-        // Flags that say nothing, or exclude each other, and what stands alone, which is written without flags.
-        if node.flags() != flags || matches!(flags, 0 | PLAIN | CHILDREN) {
+        // Flags that say nothing or exclude each other; what stands alone is written without flags, and a value beside
+        // fields with its stamp.
+        if node.flags() != flags || matches!(flags, 0 | PLAIN | CHILDREN) || has(PLAIN) && has(CHILDREN) {
             return Err(DecodeError::NotCanonical("flags of a field"));
         }
         Ok(node)

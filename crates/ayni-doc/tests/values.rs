@@ -6,7 +6,7 @@ use ayni_doc::{
     Attachment, AttachmentKey, Change, ChangeError, DEPTH, Document, EntryKey, Geometry, INDEX_KEY_BYTES, JsonError,
     Map, Operation, Path, Position, SetKind, Shape, Value, Version, encoded,
 };
-use ayni_log::codec::{DecodeError, Reader};
+use ayni_log::codec::{DecodeError, Reader, Writer};
 use ayni_log::ids::{DeviceId, DocumentId, Hash};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -252,6 +252,25 @@ fn all_nan_are_one_and_zero_has_no_sign() {
     assert_eq!(Value::Float(nan), Value::Float(f64::NAN));
     assert_eq!(Value::Float(nan).to_bytes(), Value::Float(f64::NAN).to_bytes());
     assert_eq!(Value::Float(-0.0).to_bytes(), Value::Float(0.0).to_bytes());
+}
+
+#[test]
+fn the_short_form_of_a_float_ends_where_its_mantissa_does() {
+    let mantissa = (1i64 << 48) - 1;
+    // That times a power of ten can round to less than it is, the last of these does.
+    for float in [mantissa as f64, mantissa as f64 / 1e15, (1i64 << 48) as f64, 2814.74976710656] {
+        for float in [float, -float].map(Value::Float) {
+            assert_eq!(read(&float.to_bytes()), Ok(float));
+        }
+    }
+    let short = |mantissa| {
+        let mut out = Writer::new();
+        out.byte(0x30);
+        out.signed(mantissa);
+        read(out.as_slice())
+    };
+    assert_eq!(short(mantissa), Ok(Value::Float(mantissa as f64)));
+    assert_eq!(short(mantissa + 1), Err(DecodeError::NotCanonical("float")));
 }
 
 #[test]

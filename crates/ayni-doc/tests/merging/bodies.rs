@@ -42,8 +42,8 @@ fn a_body_that_is_not_written_in_its_one_way_is_refused() {
     let field = |bytes: &[u8]| [&[1, 0, 7, 1, 1, b'a'], bytes].concat();
     let decode = |bytes: &[u8]| Document::decode(&field(bytes), Vec::new());
     assert!(decode(&[7, 0]).is_ok(), "an empty map");
-    // Nothing, a value alone, a map alone, a map that is empty.
-    for flags in [&[0][..], &[1, 0], &[0x40, 1, 1, b'b', 0], &[0x41, 0, 0]] {
+    // Nothing, a value alone, a map alone, a map that is empty, a value without a stamp beside a map.
+    for flags in [&[0][..], &[1, 0], &[0x40, 1, 1, b'b', 0], &[0x41, 0, 0], &[0x41, 0, 1, 1, b'b', 0]] {
         assert!(decode(&[&[CONTESTED], flags].concat()).is_err(), "{flags:?}");
     }
     // Beside a map: a flag without meaning, both forms of values, stamps of a sum and of elements that are not there.
