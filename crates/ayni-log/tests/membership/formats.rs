@@ -6,7 +6,7 @@ use ayni_log::limits;
 use ayni_log::membership::{
     AdmitBody, AdoptBody, ControlBody, DeviceNameBody, EntryName, EpochBody, Fence, FoundingBody, GrantBody,
     InviteBody, OlderEpoch, PurgeBody, Recipient, RemoveBody, Retention, RetentionBody, Role, RoleBody, SchemaBody,
-    seal_name,
+    role_change, seal_name,
 };
 use ayni_log::seal::NamingKey;
 
@@ -145,6 +145,14 @@ fn no_entry_gives_the_role_removed() {
 
 #[test]
 fn a_demotion_fences_only_logs_that_the_new_role_may_not_write() {
+    let both = [fence(LogKind::Control, 1), fence(LogKind::Data, 1)];
+    let kinds = |now, then| {
+        let fences = role_change(DEVICE, now, then, both.to_vec()).fences;
+        fences.map(|fences| fences.iter().map(|fence| fence.kind).collect::<Vec<_>>())
+    };
+    assert_eq!(kinds(Role::Coordinator, Role::Member), Some(vec![LogKind::Control]));
+    assert_eq!(kinds(Role::Coordinator, Role::Reader), Some(vec![LogKind::Control, LogKind::Data]));
+    assert_eq!([kinds(Role::Member, Role::Member), kinds(Role::Reader, Role::Member)], [None, None]);
     refused(&role(Role::Coordinator, Some(vec![])));
     refused(&role(Role::Member, Some(vec![fence(LogKind::Data, 1)])));
     assert_eq!(read(&role(Role::Member, Some(vec![fence(LogKind::Control, 1)]))), Ok(()));
