@@ -369,6 +369,16 @@ fn a_geometry_that_cannot_be_written_is_refused() {
 }
 
 #[test]
+fn an_ordinate_that_is_not_finite_or_has_a_shorter_form_is_not_read() {
+    let point = |x: f64| read(&[&[0x40, 0xf0], &x.to_bits().to_be_bytes()[..], &[0]].concat());
+    assert_eq!(point(0.1 + 0.2), Ok(Geometry::Point(Position::new(0.1 + 0.2, 0.0)).into()));
+    let nan = f64::from_bits(0xfff8_0000_0000_1234);
+    for x in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, nan, -0.0, 1.5] {
+        assert!(point(x).is_err(), "{x}");
+    }
+}
+
+#[test]
 fn a_change_of_a_newer_form_is_told_from_damage() {
     let newer = DecodeError::Version { what: "change", version: 0x20 };
     assert_eq!(Change::decode(&[0x20, 1, 2], &no_shapes), Err(newer));
@@ -402,6 +412,7 @@ fn a_value_tells_what_it_is_and_nothing_else() {
     assert_eq!((all[1].as_bool(), all[2].as_int(), all[2].as_number()), (Some(true), Some(3), Some(3.0)));
     assert_eq!((all[3].as_number(), all[4].as_text(), all[5].as_list()), (Some(2.5), Some("x"), Some(&list[..])));
     assert_eq!((all[6].as_map(), all[7].as_geometry()), (Some(&map), Some(&point)));
+    assert_eq!(Value::from(DocumentId([7; 16])), Value::Reference(DocumentId([7; 16])));
 }
 
 #[test]

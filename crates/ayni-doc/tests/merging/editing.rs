@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::histories::{check, history, operation, set, value, version, versions};
+use crate::histories::{check, history, operation, set, unset, value, version, versions};
 
 /// The same with the items of each list in order, each once, as a set is shown.
 fn in_order(value: &Value) -> Value {
@@ -57,6 +57,20 @@ proptest! {
         prop_assert_eq!(&creation(fields.clone(), &before).unwrap(), &operations);
         prop_assert_eq!(&creation(fields, &operations).unwrap(), &operations);
     }
+}
+
+#[test]
+fn an_edit_leaves_alone_what_is_equal_also_inside_maps() {
+    let fields = |json: &str| match Value::from_json(&serde_json::from_str(json).unwrap()).unwrap() {
+        Value::Map(fields) => fields,
+        other => panic!("{other:?}"),
+    };
+    let edit = |old: &str, new: &str| diff(&fields(old), &fields(new)).unwrap();
+    assert_eq!(edit(r#"{"p":{"x":1,"y":1}}"#, r#"{"p":{"x":2,"y":1}}"#), [set("p.x", "2")]);
+    assert_eq!(edit(r#"{"p":{"x":1,"y":1}}"#, r#"{"p":{"y":1}}"#), [unset("p.x")]);
+    assert_eq!(edit(r#"{"p":{}}"#, r#"{"p":{"x":2}}"#), [set("p", r#"{"x":2}"#)]);
+    assert_eq!(edit(r#"{"p":{"x":1}}"#, r#"{"p":{}}"#), [set("p", "{}")]);
+    assert_eq!(edit("{}", r#"{"p":{"x":2}}"#), [set("p.x", "2")]);
 }
 
 fn insert(element: &str) -> Operation {

@@ -90,6 +90,18 @@ fn merging_without_all_ancestors_is_refused() {
 }
 
 #[test]
+#[should_panic(expected = "two versions have one key")]
+fn merging_one_version_twice_is_refused() {
+    merge(&written(&[(1, 0, &[], &[set("a", "1")]), (1, 0, &[], &[set("a", "1")])]));
+}
+
+#[test]
+#[should_panic(expected = "the versions go in a circle")]
+fn merging_a_circle_is_refused() {
+    merge(&written(&[(1, 0, &[2], &[set("a", "1")]), (2, 0, &[1], &[set("a", "1")])]));
+}
+
+#[test]
 fn a_long_history_merges_in_linear_time_even_if_every_version_adds_a_field() {
     let versions: Vec<_> = (0..200_000)
         .map(|key: i64| {
@@ -108,6 +120,15 @@ fn however_much_a_change_writes_and_takes_away_again_a_later_edit_replaces_an_ea
     let mut passing: Vec<_> = (0..300).map(|number| set(&format!("p.f{number}"), "0")).collect();
     passing.push(unset("p"));
     check(&[(1, 0, &[], &passing), (2, 0, &[1], &[set("z", "1")]), (3, 0, &[2], &[set("z", "2")])], r#"{"z":2}"#, 0);
+}
+
+#[test]
+fn however_much_others_replace_what_nobody_replaced_stays() {
+    let fields =
+        |numbers: std::ops::Range<i32>| -> Vec<_> { numbers.map(|number| set(&format!("f{number}"), "0")).collect() };
+    let (all, last) = (fields(0..300), fields(200..300));
+    let document = merge(&written(&[(1, 0, &[], &all), (2, 0, &[1], &last), (3, 0, &[1], &[set("other", "0")])]));
+    assert_eq!(document.shown().len(), 301);
 }
 
 #[test]
