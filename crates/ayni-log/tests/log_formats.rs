@@ -6,14 +6,13 @@ use ayni_log::codec::{DecodeError, Writer};
 use ayni_log::header::{Anchor, AttachmentName, Body, BodyV1, Declaration, Header, Reference, Subject};
 use ayni_log::ids::{CollectionTag, DocumentId, Hash, LogId, Signature};
 use ayni_log::limits;
-use ayni_log::segment::{MAX_SEGMENT_BYTES, Segment, WireEntry};
+use ayni_log::segment::{MAX_SEGMENT_BYTES, Segment, WireEntry, checkpoint_message};
 use ayni_log::tip::{Tip, TipError};
-use ayni_log::write::Draft;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use log_support::{Author, TIME, create, edit, outgoing, project};
+use log_support::{Author, TIME, create, edit, opening, outgoing, project};
 
 fn hash() -> impl Strategy<Value = Hash> {
     any::<[u8; 32]>().prop_map(Hash)
@@ -197,30 +196,24 @@ fn flags_that_version_1_does_not_know_or_that_exclude_each_other_are_refused() {
 }
 
 #[test]
-fn lengths_and_positions_over_their_limits_are_refused() {
-    let mut anchor = Header {
-        ends_commit: true,
-        payload_hash: Hash([0; 32]),
-        payload_len: 0,
-        body: Body::V1(BodyV1 {
-            declarations: vec![Declaration::Anchor(Anchor {
-                number: 1,
-                log: None,
-                position: limits::POSITIONS,
-                hash: Hash([1; 32]),
-            })],
-            ..BodyV1::default()
-        }),
+fn lengths_and_positions_go_up_to_their_limits() {
+    let reads = |payload_len: usize, body: BodyV1| {
+        let (payload_hash, payload_len) = (Hash([0; 32]), payload_len as u32);
+        Header::decode(&Header { ends_commit: true, payload_hash, payload_len, body: Body::V1(body) }.encode()).is_ok()
     };
-    assert!(Header::decode(&anchor.encode()).is_err());
-    anchor.body = Body::V1(BodyV1 {
-        attachments: vec![AttachmentName { hash: Hash([1; 32]), length: limits::ATTACHMENT_BYTES + 1 }],
-        ..BodyV1::default()
-    });
-    assert!(Header::decode(&anchor.encode()).is_err());
-    anchor.body = Body::V1(BodyV1::default());
-    anchor.payload_len = limits::PAYLOAD_BYTES as u32 + 1;
-    assert!(Header::decode(&anchor.encode()).is_err());
+    let anchor = |position| Declaration::Anchor(Anchor { number: 1, log: None, position, hash: Hash([1; 32]) });
+    let attachment = |length| AttachmentName { hash: Hash([1; 32]), length };
+    let edit = |position| Subject::Edit { parents: vec![Reference { branch: 1, position }] };
+    for (more, fits) in [(0, true), (1, false)] {
+        assert_eq!(reads(limits::PAYLOAD_BYTES + more, BodyV1::default()), fits);
+        let more = more as u64;
+        let declarations = vec![anchor(limits::POSITIONS - 1 + more)];
+        assert_eq!(reads(0, BodyV1 { declarations, ..BodyV1::default() }), fits);
+        let attachments = vec![attachment(limits::ATTACHMENT_BYTES + more)];
+        assert_eq!(reads(0, BodyV1 { attachments, ..BodyV1::default() }), fits);
+        let subject = edit(limits::POSITIONS + more);
+        assert_eq!(reads(0, BodyV1 { subject, ..BodyV1::default() }), fits);
+    }
 }
 
 /// A tip by its length, bytes, open bytes, commit entries and commit bytes.
@@ -281,21 +274,45 @@ fn a_log_and_a_commit_take_as_much_as_their_limits_say() {
 }
 
 #[test]
-fn the_longest_segment_there_can_be_is_read_and_none_much_longer() {
-    let author = Author::of_control(1);
-    let draft = |bytes: usize| Draft { body: BodyV1::default(), content: vec![0; bytes] };
-    let to_checkpoint = limits::SEGMENT_BYTES as usize - 40;
-    let (_, tip) = author.write(&author.empty(), vec![draft(to_checkpoint)]).unwrap();
-    assert_eq!(tip.bytes(), limits::SEGMENT_BYTES - 1);
-    let (segments, _) =
-        author.write(&author.empty(), vec![draft(to_checkpoint), draft(limits::PAYLOAD_BYTES)]).unwrap();
-    let longest = outgoing(&segments[0]);
-    let bytes = longest.encode();
-    assert_eq!(Segment::decode(&bytes, project()), Ok(longest));
-    assert!(MAX_SEGMENT_BYTES - bytes.len() < 2 * limits::HEADER_BYTES);
-    let decode = |bytes: usize| Segment::decode(&vec![0; bytes], project());
-    let is_long = |read| matches!(read, Err(DecodeError::Limit { what: "segment", .. }));
-    assert_eq!([MAX_SEGMENT_BYTES, MAX_SEGMENT_BYTES + 1].map(|bytes| is_long(decode(bytes))), [false, true]);
+fn the_longest_segment_there_can_be_is_taken_and_none_much_longer() {
+    let author = Author::of_data(1);
+    let header = |declarations: Vec<Declaration>, payload: &[u8]| {
+        let body = Body::V1(BodyV1 { time: TIME, key: 1, declarations, ..BodyV1::default() });
+        let payload_hash = Hash(*blake3::hash(payload).as_bytes());
+        Header { ends_commit: true, payload_hash, payload_len: payload.len() as u32, body }
+    };
+    // Entries without payloads whose headers come to one byte less than a checkpoint.
+    let (mut tip, mut entries) = (author.empty(), Vec::new());
+    for left in (1..limits::SEGMENT_ENTRIES).rev() {
+        let declares = |bytes| {
+            let opening = if tip.length() == 0 { opening() } else { Vec::new() };
+            header([opening, vec![Declaration::Shape(vec![1; bytes])]].concat(), &[])
+        };
+        let bytes = (limits::SEGMENT_BYTES - 1 - tip.bytes()) / left;
+        let of_500 = declares(500).encode().len();
+        let header = declares(bytes as usize - of_500 + 500);
+        tip.append(&header, &header.encode()).unwrap();
+        entries.push(WireEntry { header: header.encode(), payload: None });
+    }
+    assert_eq!((tip.bytes(), tip.at_fixed_checkpoint()), (limits::SEGMENT_BYTES - 1, false));
+    // Then one with as much of everything as it can have.
+    let payload = vec![0; limits::PAYLOAD_BYTES];
+    let shapes = |last| [8_190, 8_190, 8_190, last].map(|bytes| Declaration::Shape(vec![1; bytes])).to_vec();
+    let rest = limits::HEADER_BYTES - header(shapes(8_000), &payload).encode().len();
+    let header = header(shapes(8_000 + rest), &payload);
+    tip.append(&header, &header.encode()).unwrap();
+    entries.push(WireEntry { header: header.encode_beside_payload(), payload: Some(payload) });
+
+    let signature = author.secret.sign(&checkpoint_message(tip.id(), tip.length(), &tip.hash()));
+    let bytes = Segment { log: author.name, start: 0, entries, signature }.encode();
+    let segment = Segment::decode(&bytes, project()).unwrap();
+    assert_eq!(author.verify(segment, &author.empty()).unwrap().1, tip);
+    assert!(MAX_SEGMENT_BYTES - bytes.len() < 8 << 10);
+    let is_long = |bytes: usize| {
+        let read = Segment::decode(&vec![0; bytes], project());
+        matches!(read, Err(DecodeError::Limit { what: "segment", .. }))
+    };
+    assert!(!is_long(MAX_SEGMENT_BYTES) && is_long(MAX_SEGMENT_BYTES + 1));
 }
 
 #[test]

@@ -262,6 +262,27 @@ fn keys_granted_to_another_or_by_a_removed_coordinator_do_not_help_and_the_remov
     assert_eq!(lacking(&world), [world.id(late)]);
 }
 
+/// Lets the founder of a new world write many entries, in commits that end where segments do.
+fn act_often(world: &mut World, bodies: &[ControlBody]) {
+    let (first, rest) = bodies.split_at(limits::SEGMENT_ENTRIES as usize - world.written.len());
+    for commit in std::iter::once(first).chain(rest.chunks(limits::SEGMENT_ENTRIES as usize)) {
+        world.act(FOUNDER, commit.to_vec());
+    }
+}
+
+#[test]
+fn a_grant_takes_as_many_epochs_as_its_limit_says() {
+    let mut world = World::new();
+    let epoch = ControlBody::Epoch(world.first_epoch.clone());
+    act_often(&mut world, &vec![epoch.clone(); limits::GRANTED_EPOCHS - 1]);
+    let (device, exchange) = (world.id(RECOVERY), world.devices[RECOVERY].secret.exchange_public());
+    let granted = |world: &World| grant(&world.ring(FOUNDER), device, &exchange, Role::Reader, &[1; 32]);
+    let sealed = granted(&world).unwrap().sealed.len();
+    assert!((limits::GRANT_BYTES - 256..=limits::GRANT_BYTES).contains(&sealed), "{sealed}");
+    world.act(FOUNDER, vec![epoch]);
+    assert_eq!(granted(&world), Err(ActError::TooMany("epochs")));
+}
+
 #[test]
 fn an_epoch_takes_as_many_devices_and_concurrent_epochs_as_their_limits_say() {
     let mut world = World::new();
@@ -276,11 +297,7 @@ fn an_epoch_takes_as_many_devices_and_concurrent_epochs_as_their_limits_say() {
     };
     // Besides the founder and the recovery key.
     let admits: Vec<_> = (2..limits::EPOCH_RECIPIENTS).map(admit).collect();
-    // Behind two entries, each commit ends where a segment does.
-    let (first, rest) = admits.split_at(limits::SEGMENT_ENTRIES as usize - 2);
-    for commit in std::iter::once(first).chain(rest.chunks(limits::SEGMENT_ENTRIES as usize)) {
-        world.act(FOUNDER, commit.to_vec());
-    }
+    act_often(&mut world, &admits);
     assert_eq!(rotated(&world), Ok((limits::EPOCH_RECIPIENTS, 1)));
     world.act(FOUNDER, vec![admit(0)]);
     assert_eq!(rotated(&world), Err(ActError::TooMany("devices")));
