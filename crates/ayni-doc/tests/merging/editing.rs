@@ -1,6 +1,6 @@
 //! Edits made from what a document is to show.
 
-use ayni_doc::{Change, Document, EntryKey, Kind, Map, Operation, Path, Value, creation, diff, merge};
+use ayni_doc::{Change, Document, EntryKey, Kind, Map, Operation, Path, SetKind, Value, creation, diff, merge};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -116,4 +116,19 @@ fn counters_that_two_devices_begin_at_once_add_up() {
         Document::default().edit_to(&fields, &|_| Kind::Counter).unwrap()
     };
     check(&[(1, 0, &[], &begun(2)), (2, 1, &[], &begun(3))], r#"{"n":5}"#, 0);
+}
+
+#[test]
+fn an_edit_of_a_field_that_chooses_says_how() {
+    let fields = Map::from([("n".to_owned(), Value::Int(1))]);
+    for (kind, chosen) in [
+        (Kind::Latest, SetKind::Latest),
+        (Kind::First, SetKind::First),
+        (Kind::Min, SetKind::Min),
+        (Kind::Max, SetKind::Max),
+        (Kind::Text, SetKind::Latest),
+    ] {
+        let set = Operation::Set { path: "n".parse().unwrap(), kind: chosen, value: Value::Int(1) };
+        assert_eq!(Document::default().edit_to(&fields, &|_| kind).unwrap(), [set]);
+    }
 }

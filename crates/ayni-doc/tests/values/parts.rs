@@ -52,5 +52,7 @@ fn the_box_around_a_geometry_holds_all_of_it() {
     };
     let both = Geometry::Collection(vec![line((5.0, -3.0), (7.0, 1.0)), line((-2.0, 0.0), (6.0, 4.0))]);
     assert_eq!(both.bounds(), Some([-2.0, -3.0, 7.0, 4.0]));
+    let positions = [(5.0, -3.0), (7.0, 1.0), (-2.0, 0.0), (6.0, 4.0)].map(|(x, y)| Position::new(x, y));
+    assert_eq!(both.positions(), positions);
     assert_eq!(Geometry::MultiPoint(vec![]).bounds(), None);
 }
