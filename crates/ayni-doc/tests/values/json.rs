@@ -1,6 +1,6 @@
 //! Values as JSON and back.
 
-use ayni_doc::{DEPTH, JsonError, Map, Value};
+use ayni_doc::{DEPTH, Geometry, JsonError, Map, Position, Value};
 use ayni_log::ids::DocumentId;
 use proptest::prelude::*;
 
@@ -19,7 +19,10 @@ proptest! {
 
 #[test]
 fn json_keeps_what_a_browser_would_lose() {
-    let check = |value: Value, json: &str| assert_eq!(value.to_json().to_string(), json);
+    let check = |value: Value, json: &str| {
+        assert_eq!(value.to_json().to_string(), json);
+        assert_eq!(Value::from_json(&serde_json::from_str(json).unwrap()), Ok(value));
+    };
     check(Value::Int((1 << 53) - 1), "9007199254740991");
     check(Value::Int(1 << 53), r#"{"$int":"9007199254740992"}"#);
     check(Value::Float(1.0), "1.0");
@@ -42,6 +45,19 @@ fn json_that_only_resembles_a_tag_or_geometry_is_a_map() {
         assert!(value.as_map().is_some(), "{text}");
         assert_eq!(Value::from_json(&value.to_json()), Ok(value));
     }
+}
+
+#[test]
+fn coordinates_may_be_whole_numbers_that_a_float_holds() {
+    let read = |x: i64| {
+        let point = format!(r#"{{"type":"Point","coordinates":[{x},-1]}}"#);
+        Value::from_json(&serde_json::from_str(&point).unwrap()).unwrap()
+    };
+    let most = (1i64 << 53) - 1;
+    for x in [0, 1, most, -most] {
+        assert_eq!(read(x), Geometry::Point(Position::new(x as f64, -1.0)).into());
+    }
+    assert!(read(most + 2).as_map().is_some());
 }
 
 #[test]
