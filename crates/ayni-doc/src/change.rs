@@ -57,7 +57,7 @@ pub struct Shape(Vec<ShapeField>);
 
 /// One operation without its value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ShapeField {
+struct ShapeField {
     act: Act,
     path: Path,
 }
@@ -208,19 +208,9 @@ impl Shape {
         };
         self.0.len() == operations.len() && self.0.iter().zip(operations).all(alike)
     }
-
-    /// Its fields, in the order in which values stand.
-    pub fn fields(&self) -> &[ShapeField] {
-        &self.0
-    }
 }
 
 impl ShapeField {
-    /// Where the operation acts.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     fn of(operation: &Operation) -> Option<Self> {
         let act = Act::of(operation);
         (act < Act::List).then(|| Self { act, path: operation.path().clone() })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::document::Document;
 use crate::operation::{Kind, Operation, SetKind};
 use crate::path::{Path, PathError};
-use crate::state::Values;
+use crate::state::Node;
 use crate::value::{Map, Value};
 
 /// The operations, all of kind `latest`, that turn the fields `shown` into `new`: one for each leaf that differs. Fields
@@ -110,10 +110,8 @@ impl Differences<'_> {
     fn leaf(&mut self, names: &[&str], old: Option<&Value>, new: &Value) -> Result<(), PathError> {
         let path = Path::new(names.iter().copied())?;
         let operation = match ((self.kind)(names), old, new) {
-            // What stands there without being shown must not be added to.
-            (Kind::Counter, None, Value::Int(new)) if self.document.root.at(names).is_none() => {
-                Operation::Add { path, amount: *new }
-            }
+            // Where nothing is shown, nothing stands that it would be added to.
+            (Kind::Counter, None, Value::Int(new)) => Operation::Add { path, amount: *new },
             (Kind::Counter, Some(Value::Int(old)), Value::Int(new)) => match new.checked_sub(*old) {
                 Some(amount) => Operation::Add { path, amount },
                 None => Operation::set_at(path, Value::Int(*new)),
@@ -129,18 +127,17 @@ impl Differences<'_> {
     }
 
     fn has_set(&self, names: &[&str]) -> bool {
-        self.document.root.at(names).is_some_and(|node| node.elements().is_some())
+        self.document.root.at(names).is_some_and(|node| node.lone_set().is_some())
     }
 
     /// Inserts and removes elements; where something else stands, that goes first.
     fn elements(&mut self, names: &[&str], path: &Path, new: &[Value]) {
         let node = self.document.root.at(names);
-        let alone = node.is_none_or(|node| matches!(node.values, Values::None) && node.children.is_empty());
-        if !alone {
+        let set = node.and_then(Node::lone_set);
+        if node.is_some() && set.is_none() {
             self.found.push(Operation::Unset { path: path.clone() });
         }
         let nothing = BTreeMap::new();
-        let set = node.filter(|_| alone).and_then(|node| node.elements());
         let old = set.map_or(&nothing, |set| &set.present);
         let new: BTreeMap<_, _> = new.iter().map(|element| (element.to_bytes(), element.clone())).collect();
         for (_, element) in old.iter().filter(|(bytes, _)| !new.contains_key(*bytes)) {

@@ -1,5 +1,7 @@
 //! Reading parts of a stored document without decoding the rest: for scans and indexes.
 
+use std::cmp::Ordering;
+
 use ayni_log::codec::{DecodeError, Reader};
 use ayni_log::limits;
 
@@ -50,24 +52,27 @@ fn find<S: AsRef<str>>(input: &mut Reader<'_>, path: &[S], depth: usize) -> Resu
         return Ok(Node { children, ..Node::default() }.shown());
     };
     let count = input.count("fields in a map", input.remaining())?;
-    let inner = if count > 0 { deeper(depth)? } else { depth };
+    let inner = deeper(depth)?;
     for _ in 0..count {
         let name = input.bytes("field name", limits::NAME_BYTES)?;
-        if name == wanted.as_ref().as_bytes() {
-            return match input.rest().first() {
-                Some(&tag::MAP) if !rest.is_empty() => {
-                    input.byte()?;
-                    find(input, rest, inner)
-                }
-                _ => Ok(Node::decode(input, inner)?.get(rest)),
-            };
+        match name.cmp(wanted.as_ref().as_bytes()) {
+            Ordering::Less => skip(input, inner)?,
+            Ordering::Equal => return find_here(input, rest, inner),
+            Ordering::Greater => break,
         }
-        if name > wanted.as_ref().as_bytes() {
-            return Ok(None);
-        }
-        skip(input, inner)?;
     }
     Ok(None)
+}
+
+/// Finds the value at a path in the node that comes next.
+fn find_here<S: AsRef<str>>(input: &mut Reader<'_>, path: &[S], depth: usize) -> Result<Option<Value>, DecodeError> {
+    match input.rest().first() {
+        Some(&tag::MAP) if !path.is_empty() => {
+            input.byte()?;
+            find(input, path, depth)
+        }
+        _ => Ok(Node::decode(input, depth)?.get(path)),
+    }
 }
 
 /// Moves past a node.
@@ -77,7 +82,7 @@ fn skip(input: &mut Reader<'_>, depth: usize) -> Result<(), DecodeError> {
         Some(&tag::MAP) => {
             input.byte()?;
             let count = input.count("fields in a map", input.remaining())?;
-            let inner = if count > 0 { deeper(depth)? } else { depth };
+            let inner = deeper(depth)?;
             for _ in 0..count {
                 input.bytes("field name", limits::NAME_BYTES)?;
                 skip(input, inner)?;

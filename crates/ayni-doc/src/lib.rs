@@ -47,7 +47,7 @@ mod value;
 mod value_codec;
 mod version;
 
-pub use change::{Change, ChangeError, Shape, ShapeField};
+pub use change::{Change, ChangeError, Shape};
 pub use conflict::{Alternative, Conflict};
 pub use diff::{creation, diff};
 pub use document::{Document, VERSION};

@@ -67,7 +67,7 @@ fn replaced_in_block(
     }
     for concern in concerns {
         let chain = graph.chain(concern.position);
-        let passed = chain < newest && oldest < newest && has(&seen[chain], concern.mark);
+        let passed = chain < newest && has(&seen[chain], concern.mark);
         let next = made.partition_point(|made| (made.mark, made.position) <= (concern.mark, concern.position));
         let in_chain =
             made.get(next).is_some_and(|made| made.mark == concern.mark && made.position < graph.positions(chain).end);

@@ -328,11 +328,9 @@ impl<'a> Field<'a> {
         let least = of(SetKind::Min).min_by(|a, b| rank(&a.1, &b.1).then(b.2.cmp(&a.2)));
         let greatest = of(SetKind::Max).max_by(|a, b| rank(&a.1, &b.1).then(a.2.cmp(&b.2)));
         for (_, value, stamp) in of(SetKind::Latest).chain(first).chain(least).chain(greatest) {
-            let candidate = Candidate { value: value.cloned(), stamp: *stamp };
-            let known = distinct.entry(value.map(Value::to_bytes)).or_insert_with(|| candidate.clone());
-            if known.stamp < *stamp {
-                *known = candidate;
-            }
+            let candidate = || Candidate { value: value.cloned(), stamp: *stamp };
+            let known = distinct.entry(value.map(Value::to_bytes)).or_insert_with(candidate);
+            known.stamp = known.stamp.max(*stamp);
         }
         let mut candidates: Vec<_> = distinct.into_values().collect();
         candidates.sort_by_key(|one| Reverse(one.stamp));

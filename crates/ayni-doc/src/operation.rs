@@ -137,32 +137,9 @@ impl Operation {
             | Self::Text { path, .. } => path,
         }
     }
-
-    /// Its merge kind.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Set { kind, .. } => (*kind).into(),
-            Self::Unset { .. } => Kind::Latest,
-            Self::Add { .. } => Kind::Counter,
-            Self::Insert { .. } | Self::Remove { .. } => Kind::Set,
-            Self::List { .. } => Kind::List,
-            Self::Text { .. } => Kind::Text,
-        }
-    }
 }
 
 #[expect(clippy::expect_used, reason = "for names that stand in code; the panic is documented")]
 fn top(name: &str) -> Path {
     Path::new([name]).expect("a field name is at most 256 bytes")
-}
-
-impl From<SetKind> for Kind {
-    fn from(kind: SetKind) -> Self {
-        match kind {
-            SetKind::Latest => Self::Latest,
-            SetKind::First => Self::First,
-            SetKind::Min => Self::Min,
-            SetKind::Max => Self::Max,
-        }
-    }
 }

@@ -177,8 +177,14 @@ impl Node {
         self.gathered.as_ref()?.sum.as_ref()
     }
 
-    pub(crate) fn elements(&self) -> Option<&Elements> {
+    fn elements(&self) -> Option<&Elements> {
         self.gathered.as_ref()?.elements.as_ref()
+    }
+
+    /// The elements of a set beside which nothing stands.
+    pub(crate) fn lone_set(&self) -> Option<&Elements> {
+        let alone = matches!(self.values, Values::None) && self.sum().is_none() && self.children.is_empty();
+        self.elements().filter(|_| alone)
     }
 
     /// Whether no integer was set that the sum adds to.

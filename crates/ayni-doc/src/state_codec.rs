@@ -23,7 +23,7 @@ const CHILDREN: u8 = 0x40;
 impl Node {
     pub(crate) fn encode(&self, out: &mut Writer) {
         match (&self.values, &self.gathered) {
-            (Values::Plain(value), None) if self.children.is_empty() => value.encode(out),
+            (Values::Plain(value), None) => value.encode(out),
             (Values::None, None) => {
                 out.byte(tag::MAP);
                 self.encode_children(out);
@@ -115,7 +115,7 @@ impl Node {
     ) -> Result<BTreeMap<Arc<str>, Self>, DecodeError> {
         let count = input.count("fields in a map", input.remaining())?;
         let mut children = BTreeMap::<Arc<str>, Self>::new();
-        let inner = if count > 0 { deeper(depth)? } else { depth };
+        let inner = deeper(depth)?;
         for _ in 0..count {
             let name = input.text("field name", limits::NAME_BYTES)?;
             if children.last_key_value().is_some_and(|(last, _)| &**last >= name) {
@@ -129,16 +129,9 @@ impl Node {
     fn decode_contested(input: &mut Reader<'_>, depth: usize) -> Result<Self, DecodeError> {
         let flags = input.byte()?;
         let has = |flag| flags & flag != 0;
-        if flags & 0x80 != 0
-            || has(PLAIN) && has(STAMPED)
-            || has(SUM_STAMP) && !has(SUM)
-            || has(ELEMENTS_STAMP) && !has(ELEMENTS)
-        {
-            return Err(DecodeError::Invalid("flags of a field"));
-        }
-        let values = match flags & (PLAIN | STAMPED) {
-            PLAIN => Values::Plain(Value::decode_within(input, depth)?),
-            STAMPED => Values::Stamped(items("values in conflict", input, |input| {
+        let values = match (has(PLAIN), has(STAMPED)) {
+            (true, false) => Values::Plain(Value::decode_within(input, depth)?),
+            (false, true) => Values::Stamped(items("values in conflict", input, |input| {
                 let stamp = Stamp::decode(input)?;
                 let value = match input.byte()? {
                     0 => None,
@@ -162,8 +155,9 @@ impl Node {
         let children = if has(CHILDREN) { Self::decode_children(input, depth)? } else { BTreeMap::new() };
         let gathered = (has(SUM) || has(ELEMENTS)).then(|| Box::new(gathered));
         let node = Self { values, gathered, children };
-        // What stands alone is written without flags.
-        if node.flags() != flags || matches!(flags, 0 | PLAIN | CHILDREN) {
+        // Flags that say nothing or exclude each other; what stands alone is written without flags, and a value beside
+        // fields with its stamp.
+        if node.flags() != flags || matches!(flags, 0 | PLAIN | CHILDREN) || has(PLAIN) && has(CHILDREN) {
             return Err(DecodeError::NotCanonical("flags of a field"));
         }
         Ok(node)

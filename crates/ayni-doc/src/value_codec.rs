@@ -124,7 +124,7 @@ impl Value {
             0x20..=0x2f => Self::Int(-1 - i64::from(tag - tag::SMALL_NEGATIVE)),
             0x30..=0x3f => Self::Float(decode_decimal(tag, input)?),
             0x40..=0x4d => Self::Geometry(Box::new(decode_geometry(tag, input, depth)?)),
-            tag::SMALL.. if tag < tag::SHORT_TEXT => Self::Int(i64::from(tag - tag::SMALL)),
+            tag::SMALL..tag::SHORT_TEXT => Self::Int(i64::from(tag - tag::SMALL)),
             tag::SHORT_TEXT.. => Self::Text(short_text(tag, input)?.to_owned()),
             _ => return Err(DecodeError::Invalid("type of value")),
         })
@@ -134,8 +134,7 @@ impl Value {
     pub(crate) fn skip(input: &mut Reader<'_>, depth: usize) -> Result<(), DecodeError> {
         let tag = input.byte()?;
         match tag {
-            tag::NULL | tag::FALSE | tag::TRUE | 0x20..=0x2f => {}
-            tag::SMALL.. if tag < tag::SHORT_TEXT => {}
+            tag::NULL | tag::FALSE | tag::TRUE | 0x20..=0x2f | tag::SMALL..tag::SHORT_TEXT => {}
             tag::SHORT_TEXT.. => drop(input.raw(usize::from(tag - tag::SHORT_TEXT))?),
             tag::FLOAT => drop(input.raw(8)?),
             0x10..=0x1f => drop(input.raw(usize::from(tag & 7) + 1)?),

@@ -145,6 +145,16 @@ fn values_are_written_and_read_as_ever() {
 }
 
 #[test]
+fn index_keys_are_made_as_ever() {
+    let values = every_value();
+    let keys = values.as_list().unwrap().iter().flat_map(|value| match value.as_list() {
+        Some(values) => values.iter().flat_map(Value::index_key).collect(),
+        None => value.index_key(),
+    });
+    check("index_keys", &keys.collect::<Vec<u8>>());
+}
+
+#[test]
 fn changes_are_written_and_read_as_ever() {
     let shape = place().shape().unwrap();
     check("operations", &every_operation().encode().unwrap());

@@ -58,11 +58,6 @@ impl Writer {
         Self { bytes: Vec::with_capacity(capacity) }
     }
 
-    /// Continues after `bytes`.
-    pub fn from_vec(bytes: Vec<u8>) -> Self {
-        Self { bytes }
-    }
-
     /// One byte.
     pub fn byte(&mut self, byte: u8) {
         self.bytes.push(byte);
@@ -237,8 +232,10 @@ mod tests {
         #[test]
         fn integers_read_back_as_written(value: u64, signed: i64) {
             let mut out = Writer::new();
+            prop_assert!(out.is_empty());
             out.varint(value);
             out.signed(signed);
+            prop_assert!(!out.is_empty());
             let bytes = out.into_vec();
             let mut input = Reader::new(&bytes);
             prop_assert_eq!(input.varint().unwrap(), value);

@@ -12,7 +12,6 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::codec::{Reader, Writer};
 use crate::header::Header;
 use crate::ids::{CollectionTag, DocumentId, Hash, LogId};
-use crate::limits;
 
 /// Plaintext below this many bytes is not compressed: it would not pay.
 const COMPRESS_FROM: usize = 512;
@@ -253,9 +252,6 @@ fn unpack(mut packed: Vec<u8>) -> Result<Vec<u8>, OpenError> {
     }
 }
 
-/// The most bytes of plaintext that surely fit a payload, compressed or not.
-pub const PLAINTEXT_SURE: usize = limits::PAYLOAD_BYTES - 17;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,6 +284,8 @@ mod tests {
         assert!(sealed(&text) < text.len() / 10, "{}", sealed(&text));
         let mut noise = vec![0; 5_000];
         blake3::Hasher::new().finalize_xof().fill(&mut noise);
+        let digits = data_encoding::HEXLOWER.encode(&noise);
+        assert!(sealed(digits.as_bytes()) < digits.len() * 6 / 10, "{}", sealed(digits.as_bytes()));
         assert_eq!(sealed(&noise), noise.len() + 17);
         assert_eq!(sealed(&[b'a'; COMPRESS_FROM - 1]), COMPRESS_FROM - 1 + 17, "what is short stays as it is");
     }

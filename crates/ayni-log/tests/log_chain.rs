@@ -2,10 +2,11 @@
 
 mod log_support;
 
+use ayni_log::codec::DecodeError;
 use ayni_log::header::{Anchor, AttachmentName, Body, BodyV1, Declaration, Header, Reference, Subject};
-use ayni_log::ids::{Hash, LogId, StoreId};
+use ayni_log::ids::{CollectionTag, Hash, LogId, StoreId};
 use ayni_log::limits;
-use ayni_log::seal::{ReadingKey, SetKey};
+use ayni_log::seal::{PLAINTEXT_BYTES, ReadingKey, SetKey};
 use ayni_log::segment::{
     MAX_SEGMENT_BYTES, Segment, Verified, VerifiedSegment, VerifyError, WireEntry, checkpoint_message, replay,
     verify_payload,
@@ -353,12 +354,28 @@ fn what_an_author_declares_cannot_grow_without_end() {
     };
     assert!(matches!(refused, VerifyError::Rule { error: TipError::Declaration("branches"), .. }));
     assert!(branches as usize <= limits::ANCHORED_BRANCHES);
+}
 
-    let shape = || declaring(vec![Declaration::Shape(vec![1; limits::DECLARED_BYTES]); 3]);
-    while let Ok(next) = verify_forged(&author, &tip, &[shape()]) {
-        tip = next;
+#[test]
+fn a_log_declares_as_many_bytes_as_its_limit_says() {
+    let (author, mut tip, _) = two_then(vec![create(2)]);
+    let shape = |bytes| declaring(vec![Declaration::Shape(vec![1; bytes])]);
+    // A key set and a collection are declared. The last shape is short.
+    let mut left = limits::TABLE_BYTES - Hash::LEN - CollectionTag::LEN - 22;
+    while left > 0 {
+        let bytes = left.min(limits::DECLARED_BYTES - 1);
+        tip = verify_forged(&author, &tip, &[shape(bytes)]).unwrap();
+        left -= bytes;
     }
-    assert!(tip.encode().len() <= limits::TABLE_BYTES + (64 << 10));
+    let refused = verify_forged(&author, &tip, &[shape(1)]);
+    assert!(matches!(refused, Err(VerifyError::Rule { error: TipError::Declaration("shapes"), .. })));
+    let mut bytes = tip.encode();
+    assert_eq!(Tip::decode(&bytes), Ok(tip));
+    // One byte more in it.
+    let length = bytes.iter().rposition(|byte| *byte != 1).unwrap();
+    bytes[length] += 1;
+    bytes.push(1);
+    assert!(matches!(Tip::decode(&bytes), Err(DecodeError::Limit { .. })));
 }
 
 #[test]
@@ -401,8 +418,39 @@ fn nothing_is_written_that_could_not_be_read_back() {
     ] {
         assert!(matches!(author.write(&tip, vec![draft]), Err(WriteError::Header(_))));
     }
-    let huge = Draft { content: vec![0; 17 << 20], ..create(3) };
-    assert!(matches!(author.write(&tip, vec![huge]), Err(WriteError::TooLarge { .. })));
+}
+
+#[test]
+fn a_change_takes_as_many_bytes_as_its_limits_say() {
+    let noise = |bytes: usize| {
+        let mut content = vec![0; bytes];
+        blake3::Hasher::new().finalize_xof().fill(&mut content);
+        content
+    };
+    let mostly_empty = |bytes: usize| [noise(100_000), vec![0; bytes - 100_000]].concat();
+    let write = |author: Author, draft: Draft| author.write(&author.empty(), vec![draft]).map(drop);
+    let data = |content| write(Author::of_data(1), Draft { content, ..create(0) });
+    let control = |content| write(Author::of_control(1), Draft { content, body: BodyV1::default() });
+    let limit = limits::PAYLOAD_BYTES;
+    let too_large = |limit: usize| Err(WriteError::TooLarge { bytes: limit + 1, limit });
+    assert_eq!(control(noise(limit)), Ok(()));
+    assert_eq!(control(noise(limit + 1)), too_large(limit));
+    // Sealing takes 17 bytes.
+    assert_eq!(data(noise(limit - 17)), Ok(()));
+    assert_eq!(data(noise(limit - 16)), too_large(limit));
+    assert_eq!(data(mostly_empty(PLAINTEXT_BYTES)), Ok(()));
+    assert_eq!(data(mostly_empty(PLAINTEXT_BYTES + 1)), too_large(PLAINTEXT_BYTES));
+}
+
+#[test]
+fn what_a_log_declared_is_found_under_its_last_number() {
+    let (author, tip, _) = two_then(vec![create(2)]);
+    let again = verify_forged(&author, &tip, &[declaring(opening())]).unwrap();
+    let numbers = |tip: &Tip, epoch, tag| (tip.key_set_number(&[epoch]), tip.collection_number(CollectionTag(tag)));
+    assert_eq!(numbers(&tip, EPOCH, [0xcc; 16]), (Some(1), Some(1)));
+    assert_eq!(numbers(&again, EPOCH, [0xcc; 16]), (Some(2), Some(2)));
+    assert_eq!(numbers(&again, Hash([1; 32]), [1; 16]), (None, None));
+    assert_eq!((again.key_sets(), again.collections(), again.shapes()), (2, 2, 0));
 }
 
 #[test]

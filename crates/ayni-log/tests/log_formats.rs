@@ -2,17 +2,17 @@
 
 mod log_support;
 
-use ayni_log::codec::Writer;
+use ayni_log::codec::{DecodeError, Writer};
 use ayni_log::header::{Anchor, AttachmentName, Body, BodyV1, Declaration, Header, Reference, Subject};
-use ayni_log::ids::{CollectionTag, DocumentId, Hash, LogId};
+use ayni_log::ids::{CollectionTag, DocumentId, Hash, LogId, Signature};
 use ayni_log::limits;
-use ayni_log::segment::{Segment, WireEntry};
-use ayni_log::tip::Tip;
+use ayni_log::segment::{MAX_SEGMENT_BYTES, Segment, WireEntry, checkpoint_message};
+use ayni_log::tip::{Tip, TipError};
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use log_support::{Author, TIME, create, edit, outgoing, project};
+use log_support::{Author, TIME, create, edit, opening, outgoing, project};
 
 fn hash() -> impl Strategy<Value = Hash> {
     any::<[u8; 32]>().prop_map(Hash)
@@ -158,6 +158,9 @@ fn a_header_is_within_its_limit_or_not_whether_its_payload_is_here_or_not() {
         let header = shapes(last);
         assert_eq!(Header::decode(&header.encode()).is_ok(), fits);
         assert_eq!(Header::decode_beside_payload(&header.encode_beside_payload(), payload).is_ok(), fits);
+        let entries = vec![WireEntry { header: header.encode(), payload: None }];
+        let segment = Segment { log: Author::of_data(1).name, start: 0, entries, signature: Signature([0; 64]) };
+        assert_eq!(Segment::decode(&segment.encode(), project()).is_ok(), fits);
     }
 }
 
@@ -193,61 +196,123 @@ fn flags_that_version_1_does_not_know_or_that_exclude_each_other_are_refused() {
 }
 
 #[test]
-fn lengths_and_positions_over_their_limits_are_refused() {
-    let mut anchor = Header {
-        ends_commit: true,
-        payload_hash: Hash([0; 32]),
-        payload_len: 0,
-        body: Body::V1(BodyV1 {
-            declarations: vec![Declaration::Anchor(Anchor {
-                number: 1,
-                log: None,
-                position: limits::POSITIONS,
-                hash: Hash([1; 32]),
-            })],
-            ..BodyV1::default()
-        }),
+fn lengths_and_positions_go_up_to_their_limits() {
+    let reads = |payload_len: usize, body: BodyV1| {
+        let (payload_hash, payload_len) = (Hash([0; 32]), payload_len as u32);
+        Header::decode(&Header { ends_commit: true, payload_hash, payload_len, body: Body::V1(body) }.encode()).is_ok()
     };
-    assert!(Header::decode(&anchor.encode()).is_err());
-    anchor.body = Body::V1(BodyV1 {
-        attachments: vec![AttachmentName { hash: Hash([1; 32]), length: limits::ATTACHMENT_BYTES + 1 }],
-        ..BodyV1::default()
-    });
-    assert!(Header::decode(&anchor.encode()).is_err());
-    anchor.body = Body::V1(BodyV1::default());
-    anchor.payload_len = limits::PAYLOAD_BYTES as u32 + 1;
-    assert!(Header::decode(&anchor.encode()).is_err());
+    let anchor = |position| Declaration::Anchor(Anchor { number: 1, log: None, position, hash: Hash([1; 32]) });
+    let attachment = |length| AttachmentName { hash: Hash([1; 32]), length };
+    let edit = |position| Subject::Edit { parents: vec![Reference { branch: 1, position }] };
+    for (more, fits) in [(0, true), (1, false)] {
+        assert_eq!(reads(limits::PAYLOAD_BYTES + more, BodyV1::default()), fits);
+        let more = more as u64;
+        let declarations = vec![anchor(limits::POSITIONS - 1 + more)];
+        assert_eq!(reads(0, BodyV1 { declarations, ..BodyV1::default() }), fits);
+        let attachments = vec![attachment(limits::ATTACHMENT_BYTES + more)];
+        assert_eq!(reads(0, BodyV1 { attachments, ..BodyV1::default() }), fits);
+        let subject = edit(limits::POSITIONS + more);
+        assert_eq!(reads(0, BodyV1 { subject, ..BodyV1::default() }), fits);
+    }
+}
+
+/// A tip by its length, bytes, open bytes, commit entries and commit bytes.
+fn tip_of(counts: [u64; 5]) -> Result<Tip, DecodeError> {
+    let name = Author::of_data(1).name;
+    let mut out = Writer::new();
+    out.byte(1);
+    name.project.encode(&mut out);
+    name.encode(&mut out);
+    out.varint(counts[0]);
+    out.raw(&[7; 32]);
+    counts[1..].iter().for_each(|count| out.varint(*count));
+    out.raw(&[0; 4]);
+    Tip::decode(out.as_slice())
 }
 
 #[test]
 fn a_tip_of_counts_that_no_entries_lead_to_is_refused() {
-    let name = Author::of_data(1).name;
-    // Length, bytes, open bytes, commit entries, commit bytes.
-    let tip = |counts: [u64; 5]| {
-        let mut out = Writer::new();
-        out.byte(1);
-        name.project.encode(&mut out);
-        name.encode(&mut out);
-        out.varint(counts[0]);
-        out.raw(&[7; 32]);
-        counts[1..].iter().for_each(|count| out.varint(*count));
-        out.raw(&[0; 4]);
-        Tip::decode(out.as_slice())
-    };
-    assert!(tip([2_000, 300_000, 90_000, 10, 5_000]).is_ok());
-    assert!(tip([2_000, 3_000_000, limits::SEGMENT_BYTES - 1, 10, 5_000]).is_ok());
+    let entry = (limits::HEADER_BYTES + limits::PAYLOAD_BYTES) as u64;
+    for possible in [
+        [2_000, 300_000, 90_000, 10, 5_000],
+        [limits::POSITIONS, 300_000, 90_000, 10, 5_000],
+        [2, 2 * entry, 90_000, 1, 5_000],
+        [2_000, 3_000_000, limits::SEGMENT_BYTES - 1, 10, 5_000],
+        [2_000, 1_000, 1_000, 10, 1_000],
+        [20_000, 30_000_000, 90_000, limits::COMMIT_ENTRIES as u64, limits::COMMIT_BYTES],
+        [10, 300_000, 90_000, 10, 300_000],
+    ] {
+        assert!(tip_of(possible).is_ok(), "{possible:?}");
+    }
     for wrong in [
         [limits::POSITIONS + 1, 300_000, 90_000, 10, 5_000],
+        [2, 2 * entry + 1, 90_000, 1, 5_000],
         [2_000, u64::MAX, 90_000, 10, 5_000],
         [2_000, 3_000_000, limits::SEGMENT_BYTES, 10, 5_000],
         [2_000, 1_000, 1_001, 10, 1_000],
-        [2_000, 300_000, 90_000, limits::COMMIT_ENTRIES as u64 + 1, 5_000],
+        [20_000, 300_000, 90_000, limits::COMMIT_ENTRIES as u64 + 1, 5_000],
+        [20_000, 30_000_000, 90_000, 10, limits::COMMIT_BYTES + 1],
         [5, 300_000, 90_000, 10, 5_000],
         [2_000, 300_000, 90_000, 10, 300_001],
         [0, 1, 0, 0, 0],
     ] {
-        assert!(tip(wrong).is_err(), "{wrong:?}");
+        assert!(tip_of(wrong).is_err(), "{wrong:?}");
     }
+}
+
+#[test]
+fn a_log_and_a_commit_take_as_much_as_their_limits_say() {
+    let body = Body::Unknown { version: 9, flags: 0, bytes: Vec::new() };
+    let header = Header { ends_commit: false, payload_hash: Hash([0; 32]), payload_len: 100, body };
+    let append = |tip: &mut Tip| tip.append(&header, &header.encode()).map(drop);
+    let mut tip = tip_of([limits::POSITIONS - 1, 300_000, 90_000, 10, 5_000]).unwrap();
+    assert_eq!([append(&mut tip), append(&mut tip)], [Ok(()), Err(TipError::Full)]);
+
+    let before = limits::COMMIT_BYTES - 100 - header.encode().len() as u64;
+    let with = |bytes| append(&mut tip_of([2_000, 30_000_000, 90_000, 10, bytes]).unwrap());
+    assert_eq!([with(before), with(before + 1)], [Ok(()), Err(TipError::Commit)]);
+}
+
+#[test]
+fn the_longest_segment_there_can_be_is_taken_and_none_much_longer() {
+    let author = Author::of_data(1);
+    let header = |declarations: Vec<Declaration>, payload: &[u8]| {
+        let body = Body::V1(BodyV1 { time: TIME, key: 1, declarations, ..BodyV1::default() });
+        let payload_hash = Hash(*blake3::hash(payload).as_bytes());
+        Header { ends_commit: true, payload_hash, payload_len: payload.len() as u32, body }
+    };
+    // Entries without payloads whose headers come to one byte less than a checkpoint.
+    let (mut tip, mut entries) = (author.empty(), Vec::new());
+    for left in (1..limits::SEGMENT_ENTRIES).rev() {
+        let declares = |bytes| {
+            let opening = if tip.length() == 0 { opening() } else { Vec::new() };
+            header([opening, vec![Declaration::Shape(vec![1; bytes])]].concat(), &[])
+        };
+        let bytes = (limits::SEGMENT_BYTES - 1 - tip.bytes()) / left;
+        let of_500 = declares(500).encode().len();
+        let header = declares(bytes as usize - of_500 + 500);
+        tip.append(&header, &header.encode()).unwrap();
+        entries.push(WireEntry { header: header.encode(), payload: None });
+    }
+    assert_eq!((tip.bytes(), tip.at_fixed_checkpoint()), (limits::SEGMENT_BYTES - 1, false));
+    // Then one with as much of everything as it can have.
+    let payload = vec![0; limits::PAYLOAD_BYTES];
+    let shapes = |last| [8_190, 8_190, 8_190, last].map(|bytes| Declaration::Shape(vec![1; bytes])).to_vec();
+    let rest = limits::HEADER_BYTES - header(shapes(8_000), &payload).encode().len();
+    let header = header(shapes(8_000 + rest), &payload);
+    tip.append(&header, &header.encode()).unwrap();
+    entries.push(WireEntry { header: header.encode_beside_payload(), payload: Some(payload) });
+
+    let signature = author.secret.sign(&checkpoint_message(tip.id(), tip.length(), &tip.hash()));
+    let bytes = Segment { log: author.name, start: 0, entries, signature }.encode();
+    let segment = Segment::decode(&bytes, project()).unwrap();
+    assert_eq!(author.verify(segment, &author.empty()).unwrap().1, tip);
+    assert!(MAX_SEGMENT_BYTES - bytes.len() < 8 << 10);
+    let is_long = |bytes: usize| {
+        let read = Segment::decode(&vec![0; bytes], project());
+        matches!(read, Err(DecodeError::Limit { what: "segment", .. }))
+    };
+    assert!(!is_long(MAX_SEGMENT_BYTES) && is_long(MAX_SEGMENT_BYTES + 1));
 }
 
 #[test]

@@ -186,6 +186,8 @@ mod tests {
         assert!(!reads_back(&granted([1, 3, 2])) && !reads_back(&granted([1, 1])));
         let limit = limits::GRANTED_EPOCHS as u16;
         assert!(reads_back(&granted(0..limit)) && !reads_back(&granted(0..limit + 1)));
+        let most = granted((0..limit).map(|number| number * 2)).encode();
+        assert!(ENCAPSULATED_BYTES + most.len() + TAG_BYTES <= limits::GRANT_BYTES);
         assert!(GrantedKeys::decode(&[granted([1]).encode().as_slice(), &[0]].concat()).is_err());
     }
 }

@@ -82,7 +82,7 @@ impl KeyRing {
         let opened = open_from(Purpose::Epoch, self.project, self.device, &self.secret, &recipient.sealed);
         let Ok(opened) = opened else { return };
         match *opened.as_slice().as_chunks::<32>().0 {
-            [reading, carriage] if recipient.reads => {
+            [reading, carriage] => {
                 self.hold_reading(entry.hash, body, ReadingKey::from_bytes(reading));
                 self.hold_carriage(entry.hash, body, CarriageKey::from_bytes(carriage));
             }

@@ -13,7 +13,7 @@ use super::body::ControlBody;
 use super::control::ControlEntry;
 use super::counting::{Counting, Step, counting};
 use super::fences::fencing;
-use super::graph::{Clock, Graph, NodeId};
+use super::graph::{Graph, NodeId};
 use super::keys::EpochBody;
 use super::people::{AdmitBody, InviteBody, Role};
 use super::project::{FoundingBody, PurgeBody, Retention, SchemaBody};
@@ -211,16 +211,6 @@ impl ControlView {
     /// The role of a device now; `None` if it never had one that counts.
     pub fn role(&self, device: DeviceId) -> Option<Role> {
         role_in(&self.graph, &self.settled.valid, device, None)
-    }
-
-    /// The role that a device had for someone who had seen these control entries (and so all before them). `None` if it
-    /// had none, or if one of the entries is not here.
-    pub fn role_at(&self, device: DeviceId, heads: &[Hash]) -> Option<Role> {
-        let mut clock = Clock::default();
-        for hash in heads {
-            clock.join(&self.graph.node(self.graph.find(hash)?).clock);
-        }
-        role_in(&self.graph, &self.settled.valid, device, Some(&clock))
     }
 
     /// What a data log anchors: of the control entries in whole commits that devices wrote while they were in the project,

@@ -188,7 +188,7 @@ fn an_entry_waits_for_what_it_refers_to_and_has_no_effect_until_then() {
         assert_eq!(view.insert(entry), Ok(Inserted::Waits));
     }
     assert_eq!(view.role(world.id(ben)), None);
-    assert_eq!(view.missing(), [founding.hash]);
+    assert_eq!((view.missing(), view.lengths()), (vec![founding.hash], (0, 3)));
     assert_eq!(view.insert(founding.clone()), Ok(Inserted::Taken { released: 3 }));
     assert_eq!(view.insert(founding), Ok(Inserted::Known));
     assert_eq!(view.role(world.id(ben)), Some(Role::Member));
@@ -208,6 +208,24 @@ fn waiting_entries_are_bounded_and_keep_out_nothing_that_could_come_in() {
     let mut founding = world.written[0].clone();
     founding.hash = Hash([0xee; 32]);
     assert_eq!(view.insert(founding), Ok(Inserted::Taken { released: 0 }));
+}
+
+#[test]
+fn waiting_entries_are_bounded_by_their_bytes_and_make_room_once_they_come_in() {
+    let world = World::new();
+    let mut view = ControlView::new(world.project);
+    let body = ControlBody::Unknown(vec![0; limits::PAYLOAD_BYTES]);
+    let mut stray = ControlEntry { body, ..world.written[1].clone() };
+    let fit = limits::CONTROL_WAITING_BYTES / limits::PAYLOAD_BYTES;
+    for number in 0..fit {
+        stray.hash = Hash([number as u8; 32]);
+        assert_eq!(view.insert(stray.clone()), Ok(Inserted::Waits));
+    }
+    stray.hash = Hash([0xff; 32]);
+    stray.previous = Some(Hash([0xee; 32]));
+    assert_eq!(view.insert(stray.clone()), Err(InsertError::TooManyWait));
+    assert_eq!(view.insert(world.written[0].clone()), Ok(Inserted::Taken { released: fit }));
+    assert_eq!(view.insert(stray), Ok(Inserted::Waits));
 }
 
 #[test]

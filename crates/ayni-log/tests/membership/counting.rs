@@ -121,6 +121,18 @@ fn a_branch_that_no_fence_names_ends_where_it_left_the_one_that_is_named() {
 }
 
 #[test]
+fn what_is_here_waits_for_no_fence_once_all_of_it_counts() {
+    let (mut world, ana, branch) = with_writer(Role::Member);
+    let fences = [2, 7].map(|length| world.data_fence(ana, 1, length, hash_of(b'a', length)));
+    world.remove_at(FOUNDER, ana, fences.to_vec());
+    let waits = Some(Wait::Fence { length: 7 });
+    for (length, counts, waits) in [(2, 2, None), (3, 2, waits), (6, 2, waits), (7, 7, None), (8, 7, None)] {
+        let counting = Branch { length, steps: branch.steps.clone(), ..branch }.counted(&world.everything());
+        assert_eq!((pairs(&counting), counting.waits), (vec![(0, counts)], waits), "{length}");
+    }
+}
+
+#[test]
 fn a_demotion_to_reader_fences_and_a_later_promotion_counts_again() {
     let (mut world, ana, mut branch) = with_writer(Role::Member);
     let fence = world.data_fence(ana, 1, 4, hash_of(b'a', 4));
@@ -226,10 +238,10 @@ fn every_fence_that_stands_keeps_out_what_had_not_seen_it() {
 fn an_adoption_takes_in_nothing_past_a_fence_that_had_seen_it() {
     let (mut world, ana, branch) = with_writer(Role::Member);
     let name = |position: u64| EntryName { log: branch.log.id(), position, hash: hash_of(b'a', position + 1) };
-    let adopt = AdoptBody { device: world.id(ana), fences: vec![], entries: vec![name(5), name(9)] };
+    let adopt = AdoptBody { device: world.id(ana), fences: vec![], entries: [5, 7, 8, 9].map(name).to_vec() };
     demote_promote_and_remove(&mut world, ana, Some(adopt));
-    // The first fence lets both in; past the second only what that one reaches.
-    assert_eq!(branch.ranges(&world.everything()), [(0, 4), (5, 6)]);
+    // The first fence lets all in; past the second only what that one reaches.
+    assert_eq!(branch.ranges(&world.everything()), [(0, 4), (5, 6), (7, 8)]);
 }
 
 #[test]

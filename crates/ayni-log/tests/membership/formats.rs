@@ -4,8 +4,9 @@ use ayni_log::codec::DecodeError;
 use ayni_log::ids::{CollectionTag, DeviceId, ExchangeKey, Hash, LogId, LogKind, Signature, StoreId};
 use ayni_log::limits;
 use ayni_log::membership::{
-    AdmitBody, AdoptBody, ControlBody, DeviceNameBody, EntryName, EpochBody, Fence, FoundingBody, InviteBody,
-    OlderEpoch, PurgeBody, Recipient, RemoveBody, Role, RoleBody, SchemaBody, seal_name,
+    AdmitBody, AdoptBody, ControlBody, DeviceNameBody, EntryName, EpochBody, Fence, FoundingBody, GrantBody,
+    InviteBody, OlderEpoch, PurgeBody, Recipient, RemoveBody, Retention, RetentionBody, Role, RoleBody, SchemaBody,
+    role_change, seal_name,
 };
 use ayni_log::seal::NamingKey;
 
@@ -126,6 +127,9 @@ fn texts_take_as_many_bytes_as_their_limit_says() {
     }
     assert_eq!(read(&schema(vec![hash(0)], limits::SCHEMA_BYTES)), Ok(()));
     refused(&schema(vec![hash(0)], limits::SCHEMA_BYTES + 1));
+    let grant = |bytes| ControlBody::Grant(GrantBody { device: DEVICE, sealed: vec![0; bytes] });
+    assert_eq!(read(&grant(limits::GRANT_BYTES)), Ok(()));
+    refused(&grant(limits::GRANT_BYTES + 1));
     let naming = NamingKey::from_bytes([16; 32]);
     let sealed = |bytes: usize| seal_name(&naming, &[17; 32], &"x".repeat(bytes)).map(|sealed| sealed.len());
     assert_eq!(sealed(limits::NAME_BYTES), Ok(limits::NAME_BYTES + 16));
@@ -141,6 +145,14 @@ fn no_entry_gives_the_role_removed() {
 
 #[test]
 fn a_demotion_fences_only_logs_that_the_new_role_may_not_write() {
+    let both = [fence(LogKind::Control, 1), fence(LogKind::Data, 1)];
+    let kinds = |now, then| {
+        let fences = role_change(DEVICE, now, then, both.to_vec()).fences;
+        fences.map(|fences| fences.iter().map(|fence| fence.kind).collect::<Vec<_>>())
+    };
+    assert_eq!(kinds(Role::Coordinator, Role::Member), Some(vec![LogKind::Control]));
+    assert_eq!(kinds(Role::Coordinator, Role::Reader), Some(vec![LogKind::Control, LogKind::Data]));
+    assert_eq!([kinds(Role::Member, Role::Member), kinds(Role::Reader, Role::Member)], [None, None]);
     refused(&role(Role::Coordinator, Some(vec![])));
     refused(&role(Role::Member, Some(vec![fence(LogKind::Data, 1)])));
     assert_eq!(read(&role(Role::Member, Some(vec![fence(LogKind::Control, 1)]))), Ok(()));
@@ -180,6 +192,9 @@ fn another_version_another_kind_or_a_byte_more_is_not_understood() {
         assert_eq!(ControlBody::read(&longer), ControlBody::Unknown(longer.clone()), "{name}");
     }
     // What may be absent is said by 0 or 1, and what a device keeps too.
+    for retention in [Retention::Everything, Retention::Recent] {
+        assert_eq!(read(&ControlBody::Retention(RetentionBody { retention })), Ok(()));
+    }
     for flagged in [[[1, 7, 2].as_slice(), &[0; 16]].concat(), vec![1, 12, 2]] {
         assert_eq!(ControlBody::read(&flagged), ControlBody::Unknown(flagged.clone()));
     }

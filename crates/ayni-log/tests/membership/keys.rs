@@ -1,7 +1,10 @@
 //! Who can open what.
 
 use ayni_log::ids::{DeviceId, ExchangeKey, Hash};
-use ayni_log::membership::{ControlBody, KeyRing, Role, first_epoch, grant, removal, role_change, rotate};
+use ayni_log::limits;
+use ayni_log::membership::{
+    ActError, AdmitBody, ControlBody, KeyRing, Role, first_epoch, grant, removal, role_change, rotate,
+};
 use ayni_log::seal::NamingKey;
 
 use crate::world::{FOUNDER, RECOVERY, World};
@@ -257,4 +260,56 @@ fn keys_granted_to_another_or_by_a_removed_coordinator_do_not_help_and_the_remov
     world.tell_everyone();
     grant_to(&mut world, other, late, Role::Member);
     assert_eq!(lacking(&world), [world.id(late)]);
+}
+
+/// Lets the founder of a new world write many entries, in commits that end where segments do.
+fn act_often(world: &mut World, bodies: &[ControlBody]) {
+    let (first, rest) = bodies.split_at(limits::SEGMENT_ENTRIES as usize - world.written.len());
+    for commit in std::iter::once(first).chain(rest.chunks(limits::SEGMENT_ENTRIES as usize)) {
+        world.act(FOUNDER, commit.to_vec());
+    }
+}
+
+#[test]
+fn a_grant_takes_as_many_epochs_as_its_limit_says() {
+    let mut world = World::new();
+    let epoch = ControlBody::Epoch(world.first_epoch.clone());
+    act_often(&mut world, &vec![epoch.clone(); limits::GRANTED_EPOCHS - 1]);
+    let (device, exchange) = (world.id(RECOVERY), world.devices[RECOVERY].secret.exchange_public());
+    let granted = |world: &World| grant(&world.ring(FOUNDER), device, &exchange, Role::Reader, &[1; 32]);
+    let sealed = granted(&world).unwrap().sealed.len();
+    assert!((limits::GRANT_BYTES - 256..=limits::GRANT_BYTES).contains(&sealed), "{sealed}");
+    world.act(FOUNDER, vec![epoch]);
+    assert_eq!(granted(&world), Err(ActError::TooMany("epochs")));
+}
+
+#[test]
+fn an_epoch_takes_as_many_devices_and_concurrent_epochs_as_their_limits_say() {
+    let mut world = World::new();
+    let exchange = world.devices[FOUNDER].secret.exchange_public();
+    let admit = |number: usize| {
+        let device = DeviceId(*blake3::hash(&number.to_be_bytes()).as_bytes());
+        ControlBody::Admit(AdmitBody { device, exchange, role: Role::Member, consent: None, name: vec![] })
+    };
+    let rotated = |world: &World| {
+        let rotated = rotate(&world.devices[FOUNDER].view, &world.ring(FOUNDER), &[], &[1; 32]);
+        rotated.map(|(epoch, _)| (epoch.recipients.len(), epoch.older.len()))
+    };
+    // Besides the founder and the recovery key.
+    let admits: Vec<_> = (2..limits::EPOCH_RECIPIENTS).map(admit).collect();
+    act_often(&mut world, &admits);
+    assert_eq!(rotated(&world), Ok((limits::EPOCH_RECIPIENTS, 1)));
+    world.act(FOUNDER, vec![admit(0)]);
+    assert_eq!(rotated(&world), Err(ActError::TooMany("devices")));
+
+    let mut world = World::new();
+    let coordinators = [(); limits::KEY_SET_EPOCHS + 1].map(|()| world.admit(FOUNDER, Role::Coordinator));
+    let mut rotations = coordinators.into_iter().map(|who| {
+        world.act(who, vec![ControlBody::Epoch(world.first_epoch.clone())]);
+        world.tell(who, FOUNDER);
+        rotated(&world)
+    });
+    let full = rotations.nth(limits::KEY_SET_EPOCHS - 1);
+    assert_eq!(full, Some(Ok((coordinators.len() + 2, limits::KEY_SET_EPOCHS))));
+    assert_eq!(rotations.next(), Some(Err(ActError::TooMany("concurrent epochs"))));
 }

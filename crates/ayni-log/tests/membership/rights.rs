@@ -105,6 +105,13 @@ fn the_founding_entry_counts_only_at_the_beginning_of_a_log_of_the_founder_it_na
         assert!(!view.counts(&hash) && view.entry(&hash).is_some());
     }
     assert_eq!(view.role(recovery.id()), None);
+    // Also where it came after one of another project.
+    let (strange, ours): (Vec<_>, Vec<_>) =
+        world.written.iter().cloned().partition(|entry| entry.hash == of_another_project);
+    let mut view = ControlView::new(world.project);
+    view.insert_all(strange.into_iter().chain(ours)).unwrap();
+    assert_eq!(view.founding().map(|body| body.project()), Some(world.project));
+    assert_eq!((view.role(recovery.id()), view.digest()), (None, world.everything().digest()));
     // With the body alone the first entry of the founder, and of the recovery key, can be verified.
     let proven = |project, who| founder(project, &found.encode(), device_secret(who).id()).is_some();
     assert!(proven(world.project, FOUNDER) && !proven(world.project, 5) && !proven(elsewhere, FOUNDER));
@@ -209,4 +216,14 @@ fn a_control_entry_needs_its_payload_and_under_an_unknown_header_it_is_not_read(
     assert_eq!(body(&newer), Ok(ControlBody::Unknown(retention().encode())));
     let without = Entry { payload: None, ..entry };
     assert_eq!(read(&without).map_err(|missing| missing.position), Err(0));
+}
+
+#[test]
+fn a_role_is_called_by_its_name_and_reads_writes_and_carries_by_its_rank() {
+    let told = [Role::Removed, Role::Carrier, Role::Reader, Role::Member, Role::Coordinator].map(|role| {
+        let may = [role.carries(), role.reads(), role.writes(LogKind::Data), role.writes(LogKind::Control)];
+        (format!("{role:>12}"), may.into_iter().filter(|may| *may).count())
+    });
+    let names = ["removed", "carrier", "reader", "member", "coordinator"];
+    assert_eq!(told, std::array::from_fn(|rank| (format!("{:>12}", names[rank]), rank)));
 }
