@@ -145,7 +145,7 @@ pub(super) fn selector(given: &[String]) -> Result<Selector, Failure> {
     let mut conditions = conditions.collect::<Result<Vec<_>, _>>().map_err(Failure::nonsense)?;
     Ok(match conditions.len() {
         1 => conditions.remove(0),
-        _ => Selector::All(conditions),
+        _ => Selector::And(conditions),
     })
 }
 

@@ -130,12 +130,16 @@ fn the_short_form_of_a_float_ends_where_its_mantissa_does() {
 
 #[test]
 fn what_is_nested_too_deep_is_refused_when_written_and_when_read() {
-    let nested = |depth: usize| (0..depth).fold(Value::Null, |value, _| Value::List(vec![value]));
+    let in_list: fn(Value) -> Value = |value| Value::List(vec![value]);
+    let in_map: fn(Value) -> Value = |value| Value::Map(Map::from([("n".into(), value)]));
     let path = Path::new(["a", "b"]).unwrap();
-    let fits = Change::Edit(vec![Operation::set_at(path.clone(), nested(DEPTH - 2))]);
-    assert_eq!(Change::decode(&fits.encode().unwrap(), &no_shapes), Ok(fits));
-    let deep = Change::Edit(vec![Operation::set_at(path.clone(), nested(DEPTH - 1))]);
-    assert_eq!(deep.encode(), Err(ChangeError::Deep { path }));
+    for inside in [in_list, in_map] {
+        let nested = |depth: usize| (0..depth).fold(Value::Null, |value, _| inside(value));
+        let fits = Change::Edit(vec![Operation::set_at(path.clone(), nested(DEPTH - 2))]);
+        assert_eq!(Change::decode(&fits.encode().unwrap(), &no_shapes), Ok(fits));
+        let deep = Change::Edit(vec![Operation::set_at(path.clone(), nested(DEPTH - 1))]);
+        assert_eq!(deep.encode(), Err(ChangeError::Deep { path: path.clone() }));
+    }
     let mut bytes = [0x06, 1].repeat(DEPTH + 1);
     bytes.push(0);
     assert!(matches!(read(&bytes), Err(DecodeError::Limit { .. })));

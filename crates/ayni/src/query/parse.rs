@@ -94,9 +94,9 @@ fn combined(json: &Json, what: &'static str, depth: usize) -> Result<Selector, S
     let members = json.as_object().ok_or(SelectorError::NotAnObject(what))?;
     let each = |json, operator| branches(json, operator, |json| combined(json, "each selector in a list", depth));
     let conditions = members.iter().map(|(name, json)| match name.as_str() {
-        "$and" => Ok(Selector::All(each(json, "$and")?)),
-        "$or" => Ok(Selector::Any(each(json, "$or")?)),
-        "$nor" => Ok(Selector::Not(Box::new(Selector::Any(each(json, "$nor")?)))),
+        "$and" => Ok(Selector::And(each(json, "$and")?)),
+        "$or" => Ok(Selector::Or(each(json, "$or")?)),
+        "$nor" => Ok(Selector::Not(Box::new(Selector::Or(each(json, "$nor")?)))),
         "$not" => Ok(Selector::Not(Box::new(combined(json, "what stands in $not", depth)?))),
         _ if name.starts_with('$') => Err(unknown(name, "as a condition of its own", COMBINATIONS)),
         _ => field(&path(name)?, json, depth),
@@ -178,7 +178,7 @@ fn item(what: &str, json: &Json, depth: usize) -> Result<Test, SelectorError> {
             members.into_iter().map(inner).collect::<Result<_, _>>()?
         }
     };
-    Ok(if tests.len() == 1 { tests.remove(0) } else { Test::Every(tests) })
+    Ok(if tests.len() == 1 { tests.remove(0) } else { Test::And(tests) })
 }
 
 fn test(what: &str, operator: &str, json: &Json, depth: usize) -> Result<Test, SelectorError> {
@@ -217,12 +217,12 @@ fn test(what: &str, operator: &str, json: &Json, depth: usize) -> Result<Test, S
         },
         "$regex" => Test::Regex(pattern(text("$regex")?)?),
         "$beginsWith" => Test::BeginsWith(text("$beginsWith")?.to_owned()),
-        "$elemMatch" => Test::Some(inside()?),
-        "$allMatch" => Test::Each(inside()?),
+        "$elemMatch" => Test::ElemMatch(inside()?),
+        "$allMatch" => Test::AllMatch(inside()?),
         "$not" => Test::Not(inside()?),
-        "$and" => Test::Every(each("$and")?),
-        "$or" => Test::Either(each("$or")?),
-        "$nor" => Test::Not(Box::new(Test::Either(each("$nor")?))),
+        "$and" => Test::And(each("$and")?),
+        "$or" => Test::Or(each("$or")?),
+        "$nor" => Test::Not(Box::new(Test::Or(each("$nor")?))),
         _ => return Err(unknown(operator, "on a field", OPERATORS)),
     })
 }
@@ -238,7 +238,7 @@ pub(super) fn all(mut selectors: Vec<Selector>) -> Selector {
         Some(only) if selectors.is_empty() => only,
         last => {
             selectors.extend(last);
-            Selector::All(selectors)
+            Selector::And(selectors)
         }
     }
 }

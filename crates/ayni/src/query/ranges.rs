@@ -87,8 +87,8 @@ impl Selector {
         match self {
             Self::Field { path: at, test } if at == path => test.ranges(),
             Self::Field { .. } | Self::Not(_) => None,
-            Self::All(selectors) => all_of(selectors.iter().map(|selector| selector.ranges_on(path))),
-            Self::Any(selectors) => any_of(selectors.iter().map(|selector| selector.ranges_on(path))),
+            Self::And(selectors) => all_of(selectors.iter().map(|selector| selector.ranges_on(path))),
+            Self::Or(selectors) => any_of(selectors.iter().map(|selector| selector.ranges_on(path))),
         }
     }
 
@@ -112,9 +112,9 @@ impl Test {
             Self::Mod { .. } => Some(Type::Number.ranges()),
             Self::Regex(pattern) => Some(vec![KeyRange::beginning(pattern.beginning())]),
             Self::BeginsWith(text) => Some(vec![KeyRange::beginning(text)]),
-            Self::Size(_) | Self::All(_) | Self::Some(_) | Self::Each(_) => Some(vec![KeyRange::lists()]),
-            Self::Every(tests) => all_of(tests.iter().map(Self::ranges)),
-            Self::Either(tests) => any_of(tests.iter().map(Self::ranges)),
+            Self::Size(_) | Self::All(_) | Self::ElemMatch(_) | Self::AllMatch(_) => Some(vec![KeyRange::lists()]),
+            Self::And(tests) => all_of(tests.iter().map(Self::ranges)),
+            Self::Or(tests) => any_of(tests.iter().map(Self::ranges)),
             Self::Ne(_) | Self::Nin(_) | Self::Exists(_) | Self::Inner(..) | Self::Not(_) => None,
         }
     }

@@ -15,9 +15,9 @@ use crate::interchange::ID;
 #[non_exhaustive]
 pub enum Selector {
     /// All of them hold; for none: always.
-    All(Vec<Selector>),
+    And(Vec<Selector>),
     /// At least one of them holds; for none: never.
-    Any(Vec<Selector>),
+    Or(Vec<Selector>),
     /// It does not hold.
     Not(Box<Selector>),
     /// The value at a path passes a test.
@@ -76,7 +76,7 @@ impl<L: Lookup> Lookup for WithId<'_, L> {
 impl Default for Selector {
     /// Holds for every document.
     fn default() -> Self {
-        Self::All(Vec::new())
+        Self::And(Vec::new())
     }
 }
 
@@ -89,8 +89,8 @@ impl Selector {
     /// Whether it holds for `document`.
     pub fn matches(&self, document: &impl Lookup) -> bool {
         match self {
-            Self::All(selectors) => selectors.iter().all(|selector| selector.matches(document)),
-            Self::Any(selectors) => selectors.iter().any(|selector| selector.matches(document)),
+            Self::And(selectors) => selectors.iter().all(|selector| selector.matches(document)),
+            Self::Or(selectors) => selectors.iter().any(|selector| selector.matches(document)),
             Self::Not(selector) => !selector.matches(document),
             Self::Field { path, test } => test.passes(document.lookup(path).as_deref()),
         }

@@ -12,7 +12,7 @@ use regex::{Regex, RegexBuilder};
 ///
 /// Values are compared by [`Value::compare`]: types in CouchDB's order, integers and floats as one type. Where there is no
 /// value all fail but [`Test::Exists`]`(false)`, [`Test::Ne`] to anything but null, and those of their kind in
-/// [`Test::Every`], [`Test::Either`] and [`Test::Not`].
+/// [`Test::And`], [`Test::Or`] and [`Test::Not`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Test {
@@ -52,15 +52,15 @@ pub enum Test {
     /// A list that has each of them among its items.
     All(Vec<Value>),
     /// A list with an item that passes.
-    Some(Box<Test>),
+    ElemMatch(Box<Test>),
     /// A list of which all items pass, and that has one.
-    Each(Box<Test>),
+    AllMatch(Box<Test>),
     /// A map (or list) with a value at a path inside that passes.
     Inner(Path, Box<Test>),
     /// All of them pass; none: always.
-    Every(Vec<Test>),
+    And(Vec<Test>),
     /// At least one of them passes; none: never.
-    Either(Vec<Test>),
+    Or(Vec<Test>),
     /// It does not pass.
     Not(Box<Test>),
 }
@@ -107,8 +107,8 @@ impl Test {
         match self {
             Self::Exists(expected) => return value.is_some() == *expected,
             Self::Ne(operand) => return value.unwrap_or(&Value::Null).compare(operand).is_ne(),
-            Self::Every(tests) => return tests.iter().all(|test| test.passes(value)),
-            Self::Either(tests) => return tests.iter().any(|test| test.passes(value)),
+            Self::And(tests) => return tests.iter().all(|test| test.passes(value)),
+            Self::Or(tests) => return tests.iter().any(|test| test.passes(value)),
             Self::Not(test) => return !test.passes(value),
             _ => {}
         }
@@ -130,12 +130,14 @@ impl Test {
             Self::Regex(pattern) => value.as_text().is_some_and(|text| pattern.is_found_in(text)),
             Self::BeginsWith(beginning) => value.as_text().is_some_and(|text| text.starts_with(beginning)),
             Self::All(operands) => value.as_list().is_some_and(|items| operands.iter().all(|one| holds(items, one))),
-            Self::Some(test) => value.as_list().is_some_and(|items| items.iter().any(|item| test.passes(Some(item)))),
-            Self::Each(test) => value
+            Self::ElemMatch(test) => {
+                value.as_list().is_some_and(|items| items.iter().any(|item| test.passes(Some(item))))
+            }
+            Self::AllMatch(test) => value
                 .as_list()
                 .is_some_and(|items| !items.is_empty() && items.iter().all(|item| test.passes(Some(item)))),
             Self::Inner(path, test) => test.passes(descend(value, path.names())),
-            Self::Exists(_) | Self::Ne(_) | Self::Every(_) | Self::Either(_) | Self::Not(_) => false,
+            Self::Exists(_) | Self::Ne(_) | Self::And(_) | Self::Or(_) | Self::Not(_) => false,
         }
     }
 }
