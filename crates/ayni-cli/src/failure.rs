@@ -150,6 +150,7 @@ impl From<Error> for Failure {
                 "leave it out; `ayni edit COLLECTION ID` changes the document of an id, `ayni import` takes exports in",
             ),
             Error::AlreadyJoined => Self::new(error, "`ayni project list` shows it"),
+            Error::VersionDeleted { .. } => Self::new(error, "`ayni history` shows the version before it"),
             Error::NoDocument { ref collection, .. } => {
                 Self::new(&error, format_args!("`ayni query {collection}` lists what there is"))
             }

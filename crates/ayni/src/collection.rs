@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use ayni_doc::{Change, Document as Merged, Path, version_id};
-use ayni_log::ids::{DeviceId, DocumentId, Hash};
+use ayni_doc::{Document as Merged, Path};
+use ayni_log::ids::{DocumentId, Hash};
 use ayni_store::{CollectionRow, Snapshot, StoreError, flags};
 
 use crate::core::documents::{index_keys, read};
-use crate::core::effects::versions_of;
 use crate::document::Document;
 use crate::error::Error;
 use crate::project::Project;
@@ -19,23 +18,6 @@ use crate::transaction::is_reserved;
 pub struct Collection {
     pub(crate) project: Project,
     pub(crate) name: String,
-}
-
-/// One version of a document.
-#[derive(Debug, Clone, PartialEq)]
-pub struct VersionInfo {
-    /// Its id: a hash of the heads that it has.
-    pub id: Hash,
-    /// The wall time that its author claims: milliseconds since 1970 (UTC).
-    pub time: i64,
-    /// Who wrote it.
-    pub author: DeviceId,
-    /// The name of that device.
-    pub author_name: String,
-    /// What it did.
-    pub change: Change,
-    /// The hashes of the versions that its author had read.
-    pub parents: Vec<Hash>,
 }
 
 impl Collection {
@@ -214,34 +196,6 @@ impl Collection {
         Ok(indexes.map_or(Vec::new(), |indexes| indexes.iter().map(|index| index.path.clone()).collect()))
     }
 
-    /// The versions of a document, oldest first: each after those that its author had read, and otherwise by claimed time.
-    ///
-    /// # Errors
-    /// [`Error::NoDocument`] if there is none with this id.
-    pub fn history(&self, id: DocumentId) -> Result<Vec<VersionInfo>, Error> {
-        let none = || Error::NoDocument { collection: self.name.clone(), id };
-        let row = self.row()?.ok_or_else(none)?;
-        let inner = &self.project.database.inner;
-        let published = self.project.published()?;
-        self.project.core.read(inner, |snapshot, state| {
-            let stored = snapshot.document_by_id(row, id)?.ok_or_else(none)?;
-            let versions = versions_of(snapshot, state, stored.heads)?;
-            let hashes: BTreeMap<_, _> = versions.iter().map(|version| (version.key, version.hash)).collect();
-            let ordered = in_order(versions);
-            let info = |version: ayni_doc::Version| {
-                Some(VersionInfo {
-                    id: version_id(&[version.hash]),
-                    time: version.time,
-                    author: version.author,
-                    author_name: published.names.get(&version.author).cloned().unwrap_or_default(),
-                    change: version.change?,
-                    parents: version.parents.iter().filter_map(|parent| hashes.get(parent).copied()).collect(),
-                })
-            };
-            Ok(ordered.into_iter().filter_map(info).collect())
-        })
-    }
-
     pub(crate) fn row(&self) -> Result<Option<CollectionRow>, Error> {
         Ok(self.project.published()?.collections.get(&self.name).copied())
     }
@@ -249,37 +203,6 @@ impl Collection {
     pub(crate) fn document(&self, id: DocumentId, merged: Merged) -> Document {
         Document { id, collection: self.name.clone(), merged }
     }
-}
-
-/// Versions after their parents, and otherwise by claimed time, then hash.
-fn in_order(versions: Vec<ayni_doc::Version>) -> Vec<ayni_doc::Version> {
-    let mut lacking: BTreeMap<_, usize> = BTreeMap::new();
-    let mut children: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for version in &versions {
-        lacking.insert(version.key, version.parents.len());
-        for parent in &version.parents {
-            children.entry(*parent).or_default().push(version.key);
-        }
-    }
-    let mut by_key: BTreeMap<_, _> = versions.into_iter().map(|version| (version.key, version)).collect();
-    let stamp = |by_key: &BTreeMap<_, ayni_doc::Version>, key| {
-        by_key.get(&key).map(|version| (version.time, version.hash, key))
-    };
-    let mut ready: std::collections::BTreeSet<_> =
-        lacking.iter().filter(|(_, count)| **count == 0).filter_map(|(key, _)| stamp(&by_key, *key)).collect();
-    let mut ordered = Vec::with_capacity(by_key.len());
-    while let Some((_, _, key)) = ready.pop_first() {
-        for child in children.remove(&key).unwrap_or_default() {
-            if let Some(count) = lacking.get_mut(&child) {
-                *count -= 1;
-                if *count == 0 {
-                    ready.extend(stamp(&by_key, child));
-                }
-            }
-        }
-        ordered.extend(by_key.remove(&key));
-    }
-    ordered
 }
 
 /// How many documents of a collection were not deleted.

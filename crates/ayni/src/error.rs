@@ -53,6 +53,26 @@ pub enum Error {
         /// The id.
         id: DocumentId,
     },
+    /// There is no such version of a document.
+    #[error("no version {version} of document {id} in collection {collection:?}")]
+    NoVersion {
+        /// The collection.
+        collection: String,
+        /// The document.
+        id: DocumentId,
+        /// The version.
+        version: ayni_log::ids::Hash,
+    },
+    /// In this version the document was deleted, so there is nothing to go back to.
+    #[error("in version {version} document {id} of collection {collection:?} was deleted")]
+    VersionDeleted {
+        /// The collection.
+        collection: String,
+        /// The document.
+        id: DocumentId,
+        /// The version.
+        version: ayni_log::ids::Hash,
+    },
     /// A document must be a map of fields.
     #[error("a document must be a map of fields to values, not {0}")]
     NotAMap(&'static str),

@@ -258,3 +258,38 @@ fn documents_are_selected_counted_and_sorted_by_their_ids() {
     assert_eq!(found(backwards), [ids[4], ids[3]]);
     assert_eq!(found(Query::new("_id=x".parse().unwrap())), []);
 }
+
+#[test]
+fn a_document_is_seen_as_it_was_in_any_version_and_goes_back_to_it() {
+    let [a, b] = team();
+    let (one, two) = (a.project(), b.project());
+    let id = create(&one, fields([("name", "Cusco".into()), ("population", Value::Int(1))]));
+    meet(&a.database, &b.database);
+    // Concurrent edits, and one that has seen both.
+    set(&one, id, "population", 2);
+    set(&two, id, "altitude", 3399);
+    meet(&a.database, &b.database);
+    set(&one, id, "population", 4);
+    let places = one.collection("places");
+    let versions = places.history(id).unwrap();
+    let shown = |at: usize, field: &str| places.get_version(id, versions[at].id).unwrap().get(&[field]);
+    assert_eq!((shown(0, "population"), shown(0, "altitude")), (Some(Value::Int(1)), None));
+    // Each of the concurrent ones shows what its own author saw.
+    let alone: Vec<_> = [1, 2].map(|at| (shown(at, "population"), shown(at, "altitude"))).into();
+    assert!(
+        alone.contains(&(Some(Value::Int(2)), None)) && alone.contains(&(Some(Value::Int(1)), Some(Value::Int(3399))))
+    );
+    assert_eq!(places.get_version(id, versions[3].id).unwrap().fields(), read(&one, id).fields());
+
+    one.write(|tx| tx.delete(&read(&one, id))).unwrap();
+    let deleted = places.history(id).unwrap().pop().unwrap().id;
+    assert!(matches!(places.restore(id, deleted), Err(Error::VersionDeleted { .. })));
+    assert!(places.restore(id, versions[0].id).unwrap());
+    assert_eq!(read(&one, id).fields(), fields([("name", "Cusco".into()), ("population", Value::Int(1))]));
+    assert!(!places.restore(id, versions[0].id).unwrap(), "it shows that already");
+    assert_eq!(places.history(id).unwrap().len(), 6, "nothing went from the history");
+    let nothing = ayni::Hash([0; 32]);
+    assert!(matches!(places.get_version(id, nothing), Err(Error::NoVersion { .. })));
+    meet(&a.database, &b.database);
+    assert!(same(&[&one, &two]));
+}

@@ -1,6 +1,7 @@
 //! What the commands on single documents share: how one is named on the command line, how fields are written there, and
 //! how one is shown.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ayni::doc::{Map, Operation, Path, Value};
@@ -148,13 +149,14 @@ pub(crate) fn json(id: DocumentId, fields: &Map) -> Json {
 /// Shows a document: a line for each field, those of maps with their path.
 pub(crate) fn show(document: &Document) -> Result<(), Failure> {
     use std::io::Write;
-    let mut lines = Vec::new();
-    flatten("", &Value::Map(document.fields()), &mut lines);
-    let width = lines.iter().map(|(name, _)| console::measure_text_width(name)).max().unwrap_or(0);
+    let fields = document.fields();
+    let lines = leaves(&fields);
+    let width = lines.keys().map(|name| console::measure_text_width(name)).max().unwrap_or(0);
     let conflicts = document.conflicts();
     let mut out = out::data();
     writeln!(out, "{}", style(format!("{}  {}", document.collection(), document.id())).dim())?;
     for (name, value) in lines {
+        let value = words::value(value).replace('\n', "\n    ");
         let name_shown = console::pad_str(&name, width, console::Alignment::Left, None);
         let others = conflicts.iter().find(|conflict| conflict.path.to_string() == name);
         let mark = others.map_or(String::new(), |conflict| {
@@ -166,17 +168,19 @@ pub(crate) fn show(document: &Document) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// The lines of a value: a path each.
-pub(crate) fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
-    match value {
-        Value::Map(map) if !map.is_empty() => {
-            for (name, inner) in map {
-                let name = words::clean(name).replace('\\', "\\\\").replace('.', "\\.");
-                let path = if path.is_empty() { name } else { format!("{path}.{name}") };
-                flatten(&path, inner, lines);
+/// The fields of a document and those inside maps, by their paths.
+pub(crate) fn leaves(fields: &Map) -> BTreeMap<String, &Value> {
+    fn walk<'v>(path: &str, map: &'v Map, found: &mut BTreeMap<String, &'v Value>) {
+        for (name, value) in map {
+            let name = words::clean(name).replace('\\', "\\\\").replace('.', "\\.");
+            let path = if path.is_empty() { name } else { format!("{path}.{name}") };
+            match value {
+                Value::Map(inner) if !inner.is_empty() => walk(&path, inner, found),
+                value => drop(found.insert(path, value)),
             }
         }
-        Value::Map(_) if path.is_empty() => {}
-        value => lines.push((path.to_owned(), words::value(value).replace('\n', "\n    "))),
     }
+    let mut found = BTreeMap::new();
+    walk("", fields, &mut found);
+    found
 }

@@ -1,6 +1,6 @@
 //! `ayni get`: shows one document.
 
-use super::document;
+use super::{document, history};
 use crate::failure::{Answer, Outcome};
 use crate::setting::Setting;
 use crate::terminal::out;
@@ -11,6 +11,7 @@ use crate::terminal::out;
 Examples:
   ayni get places aebagbaf
   ayni get people --key ana
+  ayni get places aebagbaf --at 5f2c
   ayni get people ana --json | jq .address")]
 pub(crate) struct Arguments {
     /// The collection
@@ -21,11 +22,21 @@ pub(crate) struct Arguments {
     /// The key
     #[arg(long)]
     key: Option<String>,
+    /// As it was in this version: the start of it, as `ayni history` shows it
+    #[arg(long, value_name = "VERSION")]
+    at: Option<String>,
 }
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let collection = setting.open_project()?.collection(&arguments.collection);
-    let found = document::find(&collection, arguments.document.as_deref(), arguments.key.as_deref())?;
+    let (word, key) = (arguments.document.as_deref(), arguments.key.as_deref());
+    let found = match &arguments.at {
+        None => document::find(&collection, word, key)?,
+        Some(version) => {
+            let id = document::find_id(&collection, word, key)?;
+            collection.get_version(id, history::find(&collection, id, version)?)?
+        }
+    };
     match setting.json {
         true => out::json(&document::json(found.id(), &found.fields()))?,
         false => document::show(&found)?,

@@ -1,11 +1,11 @@
 //! `ayni history`: the versions of a document.
 
-use ayni::VersionInfo;
 use ayni::doc::{Change, Operation};
+use ayni::{Collection, DocumentId, Hash, VersionInfo};
 use serde_json::{Value as Json, json};
 
 use super::document;
-use crate::failure::{Answer, Outcome};
+use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
 use crate::terminal::table::{Cell, Table};
 use crate::terminal::{out, words};
@@ -13,7 +13,8 @@ use crate::terminal::{out, words};
 /// Show the versions of a document: who changed what, when
 #[derive(clap::Args)]
 #[command(after_help = "\
-The oldest is first. Deleted documents have a history too.
+The oldest is first. Deleted documents have a history too. `ayni get … --at VERSION` shows one, `ayni diff` compares, and \
+`ayni restore` goes back.
 
 Examples:
   ayni history places aebagbaf
@@ -50,6 +51,24 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     }
     table.print()?;
     Ok(Answer::Yes)
+}
+
+/// The version of a document whose id begins like this.
+pub(super) fn find(collection: &Collection, id: DocumentId, word: &str) -> Result<Hash, Failure> {
+    let ids: Vec<Hash> = collection.history(id)?.into_iter().map(|version| version.id).collect();
+    let begins = |version: &&Hash| version.to_string().starts_with(&word.to_ascii_lowercase());
+    let found: Vec<&Hash> = ids.iter().filter(begins).collect();
+    match found.as_slice() {
+        [version] => Ok(**version),
+        [] => {
+            let list = format!("`ayni history {} {}` lists them", collection.name(), words::short(id));
+            Err(Failure::new(format_args!("no version {word:?} of {}", words::short(id)), list))
+        }
+        several => {
+            let what = format!("{} versions of {} begin with {word:?}", several.len(), words::short(id));
+            Err(Failure::usage(what, "write more of it"))
+        }
+    }
 }
 
 fn what(change: &Change, first: bool) -> String {

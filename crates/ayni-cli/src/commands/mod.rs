@@ -4,6 +4,7 @@ mod bulk;
 mod completions;
 mod conflicts;
 mod delete;
+mod diff;
 mod document;
 mod edit;
 mod export;
@@ -19,6 +20,7 @@ mod project;
 mod put;
 mod query;
 mod repair;
+mod restore;
 mod settle;
 mod status;
 mod sync;
@@ -89,6 +91,8 @@ enum Command {
     Delete(delete::Arguments),
     Query(query::Arguments),
     History(history::Arguments),
+    Diff(diff::Arguments),
+    Restore(restore::Arguments),
     Conflicts(conflicts::Arguments),
     Settle(settle::Arguments),
     Sync(sync::Arguments),
@@ -136,6 +140,8 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Delete(arguments)) => delete::run(setting, arguments),
         Some(Command::Query(arguments)) => query::run(setting, arguments),
         Some(Command::History(arguments)) => history::run(setting, arguments),
+        Some(Command::Diff(arguments)) => diff::run(setting, arguments),
+        Some(Command::Restore(arguments)) => restore::run(setting, arguments),
         Some(Command::Conflicts(arguments)) => conflicts::run(setting, arguments),
         Some(Command::Settle(arguments)) => settle::run(setting, arguments),
         Some(Command::Sync(arguments)) => sync::run(setting, arguments),

@@ -135,6 +135,33 @@ fn all_documents_for_which_something_holds_are_changed_or_deleted_and_a_trial_ch
 }
 
 #[test]
+fn a_document_is_shown_compared_and_brought_back_as_it_was() {
+    let device = Device::with_project("Ana");
+    device.ok(&["put", "places", "--key", "cusco", "name=Cusco", "address.city=Cusco", "open=true"]);
+    device.ok(&["edit", "places", "cusco", "address.city=Qosqo", "population=5", "--unset", "open"]);
+    let versions = device.json(&["history", "places", "cusco"])["versions"].clone();
+    let [first, second] = [0, 1].map(|at| versions[at]["version"].as_str().unwrap());
+    assert_eq!(device.json(&["get", "places", "cusco", "--at", first])["address"]["city"], "Cusco");
+    let differing = device.json(&["diff", "places", "cusco", &first[..8]]);
+    let fields: Vec<&str> = differing.as_array().unwrap().iter().map(|one| one["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["address.city", "open", "population"]);
+    assert_eq!(differing[1], serde_json::json!({ "field": "open", "before": true, "after": null }));
+    let told = device.run(&["diff", "places", "cusco", second, first]);
+    assert_eq!((told.code, told.out.lines().next()), (1, Some("- address.city  Qosqo")));
+    assert_eq!(device.run(&["diff", "places", "cusco", second]).code, 0, "nothing differs");
+    device.ok(&["delete", "places", "cusco"]);
+    assert_eq!(device.json(&["restore", "places", "cusco", first])["changed"], true);
+    assert_eq!(device.json(&["get", "places", "cusco"])["open"], true);
+    assert_eq!(device.run(&["diff", "places", "cusco", first]).code, 0);
+    let again = device.run(&["restore", "places", "cusco", first]);
+    assert!(again.code == 0 && again.err.contains("nothing was changed"), "{}", again.err);
+    device.refused(&["restore", "places", "cusco", "zz"], 1, "no version \"zz\"");
+    device.refused(&["get", "places", "cusco", "--at", "zz"], 1, "no version");
+    let deletion = device.json(&["history", "places", "cusco"])["versions"][2]["version"].clone();
+    device.refused(&["restore", "places", "cusco", deletion.as_str().unwrap()], 1, "was deleted");
+}
+
+#[test]
 fn a_query_says_how_it_is_answered() {
     let device = Device::with_project("Ana");
     for number in 1..=9 {
