@@ -227,3 +227,16 @@ fn a_role_is_called_by_its_name_and_reads_writes_and_carries_by_its_rank() {
     let names = ["removed", "carrier", "reader", "member", "coordinator"];
     assert_eq!(told, std::array::from_fn(|rank| (format!("{:>12}", names[rank]), rank)));
 }
+
+#[test]
+fn a_device_has_the_name_that_it_gave_itself_last() {
+    let mut world = World::new();
+    let ana = world.admit(FOUNDER, Role::Member);
+    for text in ["one", "two"] {
+        let given = device_name(&world.naming, world.id(ana), text).unwrap();
+        world.act(ana, vec![ControlBody::DeviceName(given.clone())]);
+        let members = world.everything().members();
+        let named = members.iter().find(|member| member.device == world.id(ana)).unwrap();
+        assert_eq!(named.name, given.name);
+    }
+}
