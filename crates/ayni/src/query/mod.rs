@@ -23,9 +23,9 @@ mod ranges;
 mod run;
 mod selector;
 mod sort;
-mod test;
 #[cfg(test)]
 mod tests;
+mod value_test;
 mod words;
 
 pub use ayni_doc::{Path, PathError};
@@ -35,7 +35,7 @@ pub use ranges::KeyRange;
 pub use run::Explanation;
 pub use selector::{Lookup, Selector, WithId};
 pub use sort::{Direction, Sort};
-pub use test::{Pattern, PatternError, Test, Type};
+pub use value_test::{Pattern, PatternError, Test, Type};
 
 /// A question to one collection.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use ayni_doc::{JsonError, Path, PathError, Value};
 use serde_json::Value as Json;
 
-use super::test::Type;
+use super::value_test::Type;
 use super::words::parse_words;
 use super::{PatternError, Selector, Test};
 

@@ -7,7 +7,7 @@ use ayni_doc::{Document, Map, Path, Value};
 use ayni_log::ids::DocumentId;
 
 use super::Test;
-use super::test::{descend, item_number};
+use super::value_test::{descend, item_number};
 use crate::interchange::ID;
 
 /// What holds for the documents that are looked for.
