@@ -63,7 +63,8 @@ impl Collection {
         mut progress: impl FnMut(BulkProgress),
         change: impl Fn(&mut Transaction<'_, '_>, &Document) -> Result<bool, Error>,
     ) -> Result<BulkProgress, Error> {
-        let matching = self.ids_where(selector)?;
+        let mut matching: Vec<DocumentId> = Vec::new();
+        self.each_match(selector, |id| matching.push(id))?;
         let mut state = BulkProgress { matched: matching.len() as u64, ..BulkProgress::default() };
         let at_once = (COMMIT_BYTES / bytes_of_each.max(1)).clamp(1, COMMIT_DOCUMENTS);
         for ids in matching.chunks(at_once) {
@@ -83,13 +84,6 @@ impl Collection {
             progress(state);
         }
         Ok(state)
-    }
-
-    /// The documents that a selector holds for, in the order in which they lie here.
-    fn ids_where(&self, selector: &Selector) -> Result<Vec<DocumentId>, Error> {
-        let mut ids = Vec::new();
-        self.each_match(selector, |id| ids.push(id))?;
-        Ok(ids)
     }
 }
 

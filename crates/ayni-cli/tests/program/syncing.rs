@@ -126,30 +126,31 @@ fn edits_made_apart_stand_beside_each_other_or_are_shown_as_conflicts() {
 #[test]
 fn a_conflict_is_settled_by_its_number_its_device_or_another_value() {
     let (ana, ben) = two();
-    for (field, here, there) in [("population", "2", "3"), ("mayor", "Rosa", "Juan"), ("altitude", "3399", "3400")] {
+    let fields =
+        [("altitude", "3399", "3400"), ("mayor", "Rosa", "Juan"), ("phone", "1", "2"), ("population", "2", "3")];
+    for (field, here, there) in fields {
         ana.ok(&["edit", "places", "cusco", &format!("{field}={here}")]);
         ben.ok(&["edit", "places", "cusco", &format!("{field}={there}")]);
     }
     meet(&ana, &ben);
-    assert_eq!(ana.json(&["conflicts"]).as_array().unwrap().len(), 3);
-    ana.refused(&["settle"], 2, "3 conflicts to settle, and no terminal");
+    assert_eq!(ana.json(&["conflicts"]).as_array().unwrap().len(), 4);
+    ana.refused(&["settle"], 2, "4 conflicts to settle, and no terminal");
     ana.refused(&["settle", "towns"], 1, "no collection");
     ana.refused(&["settle", "places", "cusco", "--pick", "1"], 2, "several fields are in conflict");
     ana.refused(&["settle", "places", "cusco", "population", "--pick", "3"], 2, "none of the values");
     ana.refused(&["settle", "places", "cusco", "name", "--pick", "1"], 1, "no such conflict");
     ana.refused(&["settle", "places", "cusco", "--pick", "1", "--unset"], 2, "cannot be used with");
-    let second = &ana.json(&["conflicts"])[0];
-    let (field, value) = (second["field"].as_str().unwrap(), &second["values"][1]["value"]);
-    let settled = ana.json(&["settle", "places", "cusco", field, "--pick", "2"]);
-    assert_eq!((settled["settled"].as_u64(), settled["left"].as_u64()), (Some(1), Some(0)));
-    assert_eq!(&ana.json(&["get", "places", "cusco"])[field], value);
-    for (field, decision, value) in [("mayor", ["--pick", "ben"], "Juan"), ("altitude", ["--value", "high"], "high")] {
-        if ana.json(&["conflicts"]).as_array().unwrap().iter().any(|conflict| conflict["field"] == field) {
-            ana.ok(&[&["settle", "places", "cusco", field], &decision[..]].concat());
-            assert_eq!(ana.json(&["get", "places", "cusco"])[field], value);
-        }
-    }
-    ana.run(&["settle", "places", "cusco", "population", "--unset"]);
+    let conflict = &ana.json(&["conflicts"])[0];
+    assert_eq!(conflict["field"], "altitude");
+    let settle = |field: &str, decision: &[&str]| {
+        let arguments = [&["settle", "places", "cusco", field], decision].concat();
+        assert_eq!(ana.json(&arguments), serde_json::json!({ "settled": 1, "left": 0 }), "{field}");
+        ana.json(&["get", "places", "cusco"])[field].clone()
+    };
+    assert_eq!(settle("altitude", &["--pick", "2"]), conflict["values"][1]["value"]);
+    assert_eq!(settle("mayor", &["--pick", "ana"]), "Rosa");
+    assert_eq!(settle("phone", &["--unset"]), serde_json::Value::Null);
+    assert_eq!(settle("population", &["--value", "many"]), "many");
     assert_eq!(ana.run(&["conflicts"]).code, 0);
     let none = ana.run(&["settle"]);
     assert!(none.code == 0 && none.err.contains("no conflicts"), "{}", none.err);
