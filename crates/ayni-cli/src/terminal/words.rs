@@ -21,7 +21,8 @@ pub(crate) fn count(number: u64) -> String {
 
 /// A count and what is counted: `1 document`, `2 documents`.
 pub(crate) fn counted(number: u64, what: &str) -> String {
-    match (number, what.strip_suffix('y')) {
+    let stem = what.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
+    match (number, stem) {
         (1, _) => format!("1 {what}"),
         (_, Some(stem)) => format!("{} {stem}ies", count(number)),
         _ => format!("{} {what}s", count(number)),
@@ -153,6 +154,7 @@ mod tests {
         assert_eq!([0, 999, 1_000, 138_398].map(count), ["0", "999", "1,000", "138,398"]);
         assert_eq!(counted(1, "entry"), "1 entry");
         assert_eq!(counted(2_000, "entry"), "2,000 entries");
+        assert_eq!(counted(2, "key"), "2 keys");
         assert_eq!([999, 1_000, 999_949, 999_951].map(bytes), ["999 bytes", "1.0 kB", "999.9 kB", "1.0 MB"]);
         assert_eq!(duration(Duration::from_millis(61_000)), "1 min 1 s");
     }
