@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use ayni_doc::{Document as Merged, Path};
+use ayni_doc::Document as Merged;
 use ayni_log::ids::{DocumentId, Hash};
 use ayni_store::{CollectionRow, Snapshot, StoreError, flags};
 
-use crate::core::documents::{index_keys, read};
+use crate::core::documents::read;
+use crate::core::indexing::{begin_index, continue_index, drop_index};
 use crate::document::Document;
 use crate::error::Error;
+use crate::index::Index;
 use crate::project::Project;
-use crate::transaction::is_reserved;
 
 /// The documents of one kind. Cheap to clone.
 #[derive(Clone)]
@@ -148,52 +149,55 @@ impl Collection {
         Ok(documents)
     }
 
-    /// Makes an index on a field, so that queries that compare or sort by it need not look at every document. It is this
-    /// device's own; made once, it stays.
+    /// Makes an index, so that queries that compare or sort by its fields need not look at every document: given as what
+    /// it is, or as the names of fields, `country,population`. It is this device's own; made once, it stays.
+    ///
+    /// It is there when this returns. Others can write meanwhile; if this is interrupted, it goes on at the next call.
     ///
     /// # Errors
-    /// [`Error::Path`] for a field name that is too long, [`Error::Reserved`] for `_id`, and whatever the disk says.
-    pub fn create_index(&self, path: &str) -> Result<(), Error> {
-        let path: Path = path.parse()?;
-        if is_reserved(&path) {
-            return Err(Error::Reserved);
-        }
+    /// [`Error::Index`] for what cannot be an index, [`Error::NoKeys`] while the project is pending, and whatever the disk
+    /// says.
+    pub fn create_index<I>(&self, index: I) -> Result<(), Error>
+    where
+        I: TryInto<Index>,
+        Error: From<I::Error>,
+    {
+        let index = index.try_into()?;
         let inner = &self.project.database.inner;
         self.project.core.write(inner, |tx, state| {
-            let tag = state.ring.naming_key().ok_or(Error::NoKeys)?.tag(&self.name);
-            let known = state.collections.get(&tag).filter(|known| known.name.is_some()).map(|known| known.row);
-            let row = match known {
-                Some(row) => row,
-                None => state.add_collection(tx, tag, Some(self.name.clone()))?,
-            };
-            let (index, new) = tx.add_index(row, path.to_string().as_bytes())?;
-            if !new {
-                return Ok(());
-            }
-            state.load_indexes(tx, row)?;
-            let mut keys = Vec::new();
-            tx.documents(row, None, |stored| {
-                let document = read(stored.body, &stored.heads)?;
-                let all = index_keys(&state.indexes, row, &document);
-                keys.extend(all.into_iter().filter(|(of, _)| *of == index).map(|(_, key)| (key, stored.row)));
-                Ok::<_, Error>(ControlFlow::Continue(()))
-            })?;
-            for (key, document) in keys {
-                tx.insert_key(index, key, document)?;
-            }
-            Ok(())
+            let row = state.collection_named(tx, &self.name)?;
+            begin_index(tx, state, row, &index)
+        })?;
+        while self.project.core.write(inner, continue_index)? {}
+        Ok(())
+    }
+
+    /// Drops an index of this device; gives whether there was one like it.
+    ///
+    /// # Errors
+    /// [`Error::Index`] for what cannot be an index, and whatever the disk says.
+    pub fn drop_index<I>(&self, index: I) -> Result<bool, Error>
+    where
+        I: TryInto<Index>,
+        Error: From<I::Error>,
+    {
+        let index = index.try_into()?;
+        let inner = &self.project.database.inner;
+        self.project.core.write(inner, |tx, state| {
+            let row = state.collection_named(tx, &self.name)?;
+            drop_index(tx, state, row, &index)
         })
     }
 
-    /// The fields that have an index.
+    /// The indexes that there are.
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub fn indexes(&self) -> Result<Vec<Path>, Error> {
+    pub fn indexes(&self) -> Result<Vec<Index>, Error> {
         let published = self.project.published()?;
         let row = published.collections.get(&self.name);
         let indexes = row.and_then(|row| published.indexes.get(row));
-        Ok(indexes.map_or(Vec::new(), |indexes| indexes.iter().map(|index| index.path.clone()).collect()))
+        Ok(indexes.map_or(Vec::new(), |indexes| indexes.iter().map(|known| known.index.clone()).collect()))
     }
 
     pub(crate) fn row(&self) -> Result<Option<CollectionRow>, Error> {

@@ -1,11 +1,15 @@
 //! What can go wrong, said so that a person knows what to do.
 
+use std::convert::Infallible;
+
 use ayni_doc::{ChangeError, PathError};
 use ayni_log::ids::{DeviceId, DocumentId};
 use ayni_log::segment::VerifyError;
 use ayni_log::write::WriteError;
 use ayni_store::{OpenError, StoreError};
 use thiserror::Error;
+
+use crate::index::IndexError;
 
 /// Why an operation on a database failed. Nothing of it happened.
 #[derive(Debug, Error)]
@@ -77,11 +81,14 @@ pub enum Error {
     #[error("a document must be a map of fields to values, not {0}")]
     NotAMap(&'static str),
     /// A field of the name that stands for a document's id.
-    #[error("`_id` stands for a document's id and cannot be a field or have an index")]
+    #[error("`_id` stands for a document's id and cannot be a field")]
     Reserved,
     /// A field's path.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// An index that cannot be made.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// A change that cannot be written.
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -131,5 +138,11 @@ impl From<StoreError> for Error {
             StoreError::Nested => Self::Nested,
             error => Self::Store(error),
         }
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }

@@ -3,22 +3,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use ayni_doc::{Document, Path};
+use ayni_doc::Document;
 use ayni_log::ids::DocumentId;
 use ayni_store::{CollectionRow, DocumentRow, IndexRow, Write, flags};
 
+use crate::core::indexing::{Indexes, index_keys};
 use crate::error::Error;
-use crate::query::Lookup;
-
-/// An index of a collection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Index {
-    pub(crate) row: IndexRow,
-    pub(crate) path: Path,
-}
-
-/// The indexes of each collection.
-pub(crate) type Indexes = BTreeMap<CollectionRow, Vec<Index>>;
 
 /// Documents that are held at most before they are written.
 const HELD: usize = 4_096;
@@ -101,20 +91,6 @@ impl Documents {
 pub(crate) fn read(body: &[u8], heads: &[i64]) -> Result<Document, Error> {
     let heads = heads.iter().copied().map(ayni_doc::EntryKey).collect();
     Document::decode(body, heads).map_err(|_| Error::Damaged("a document"))
-}
-
-/// The keys under which a document stands in the indexes of its collection; none once it is deleted.
-pub(crate) fn index_keys(
-    indexes: &Indexes,
-    collection: CollectionRow,
-    document: &Document,
-) -> Vec<(IndexRow, Vec<u8>)> {
-    let Some(indexes) = indexes.get(&collection) else { return Vec::new() };
-    if !document.is_present() {
-        return Vec::new();
-    }
-    let key = |index: &Index| Some((index.row, document.lookup(&index.path)?.index_key()));
-    indexes.iter().filter_map(key).collect()
 }
 
 fn flags_of(document: &Document) -> u32 {

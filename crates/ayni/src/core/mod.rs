@@ -4,7 +4,7 @@
 //! - [`inner`]: the open database behind every handle; [`project`]: one project in this process.
 //! - [`state`]: everything known about a project between transactions; [`reading`]: what it reads of its branches.
 //! - [`ingest`]: verified segments on their way into the store.
-//! - [`effects`]: whole commits taking effect; [`documents`]: what they change.
+//! - [`effects`]: whole commits taking effect; [`documents`]: what they change; [`indexing`]: where that stands in indexes.
 //! - [`pen`]: this device's changes on their way into its log; [`control`]: its membership entries; [`anchors`]: what
 //!   both have seen of others.
 
@@ -13,6 +13,7 @@ pub(crate) mod branches;
 pub(crate) mod control;
 pub(crate) mod documents;
 pub(crate) mod effects;
+pub(crate) mod indexing;
 pub(crate) mod ingest;
 pub(crate) mod inner;
 pub(crate) mod pen;

@@ -8,7 +8,7 @@ use ayni_log::ids::{DeviceId, ProjectId};
 use ayni_log::membership::{Member as KnownMember, Role, open_name};
 use ayni_store::{BranchRow, CollectionRow, ProjectRow, Write};
 
-use crate::core::documents::Indexes;
+use crate::core::indexing::Indexes;
 use crate::core::inner::Inner;
 use crate::core::state::State;
 use crate::error::Error;
@@ -46,7 +46,7 @@ impl Published {
 
     fn measure(state: &State) -> (usize, usize, usize, usize) {
         let named = state.collections.values().filter(|known| known.name.is_some()).count();
-        let indexes = state.indexes.values().map(Vec::len).sum();
+        let indexes = state.indexes.values().flatten().map(|index| 1 + usize::from(index.complete)).sum();
         (state.view.lengths().0, state.ring.epochs().count(), named, indexes)
     }
 }

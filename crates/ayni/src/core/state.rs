@@ -17,7 +17,7 @@ use ayni_log::tip::Sealed;
 use ayni_store::{BranchRow, CollectionRow, EntryKey, ProjectRow, Snapshot, Write};
 
 use crate::core::branches::{Branch, Branches, Seen};
-use crate::core::documents::{Index, Indexes};
+use crate::core::indexing::{Indexes, read_indexes};
 use crate::core::reading::{commit_start, difference, link_at, read_entries, tip_at, whole_commits};
 use crate::error::Error;
 
@@ -125,7 +125,7 @@ impl State {
             let known = self.collections.get(&stored.tag);
             let indexes = self.indexes.get(&stored.row).map_or(&[][..], Vec::as_slice);
             let alike = known.is_some_and(|known| known.row == stored.row && known.name == stored.name);
-            if !alike || indexes != read_indexes(store, stored.row)? {
+            if !alike || indexes != read_indexes(store, self.row, stored.row)? {
                 return Ok(false);
             }
         }
@@ -140,7 +140,7 @@ impl State {
 
     /// Reads the indexes of a collection anew.
     pub(crate) fn load_indexes(&mut self, store: &Snapshot<'_>, collection: CollectionRow) -> Result<(), Error> {
-        self.indexes.insert(collection, read_indexes(store, collection)?);
+        self.indexes.insert(collection, read_indexes(store, self.row, collection)?);
         Ok(())
     }
 
@@ -240,6 +240,15 @@ impl State {
         // A name that does not belong to the tag is a lie.
         let name = name.filter(|name| self.ring.naming_key().is_some_and(|naming| naming.tag(name) == tag));
         Ok(Some(self.add_collection(tx, tag, name)?))
+    }
+
+    /// The collection with a name, made if it is not there.
+    pub(crate) fn collection_named(&mut self, tx: &mut Write<'_>, name: &str) -> Result<CollectionRow, Error> {
+        let tag = self.ring.naming_key().ok_or(Error::NoKeys)?.tag(name);
+        match self.collections.get(&tag).filter(|known| known.name.is_some()) {
+            Some(known) => Ok(known.row),
+            None => self.add_collection(tx, tag, Some(name.to_owned())),
+        }
     }
 
     /// Takes in a collection.
@@ -374,15 +383,6 @@ impl State {
         }
         Ok(())
     }
-}
-
-fn read_indexes(store: &Snapshot<'_>, collection: CollectionRow) -> Result<Vec<Index>, Error> {
-    let mut indexes = Vec::new();
-    for (row, definition) in store.indexes(collection)? {
-        let text = String::from_utf8(definition).map_err(|_| Error::Damaged("an index"))?;
-        indexes.push(Index { row, path: text.parse()? });
-    }
-    Ok(indexes)
 }
 
 /// Below which name the steps of a branch lie in the store.

@@ -18,6 +18,7 @@
 //! ```
 
 mod parse;
+mod plan;
 mod projection;
 mod ranges;
 mod run;

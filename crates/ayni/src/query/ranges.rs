@@ -1,6 +1,6 @@
 //! Where an index on a field has to be read for a selector.
 
-use ayni_doc::{Geometry, Map, Path, Position, Value};
+use ayni_doc::{Geometry, INDEX_KEY_BYTES, Map, Path, Position, Value};
 use ayni_log::ids::DocumentId;
 
 use super::{Selector, Test, Type};
@@ -60,6 +60,27 @@ impl KeyRange {
         Self { from: Some(from), to: Some(to) }
     }
 
+    /// The one key that it has, if that stands for one value.
+    fn point(&self) -> Option<&[u8]> {
+        let key = self.from.as_deref().filter(|from| self.to.as_deref() == Some(from))?;
+        (key.len() < INDEX_KEY_BYTES).then_some(key)
+    }
+
+    /// The same in an index of more fields, whose keys go on behind what this is about.
+    fn with_all_behind(mut self) -> Self {
+        if let Some(to) = &mut self.to {
+            to.push(u8::MAX);
+        }
+        self
+    }
+
+    /// The same of further fields, behind this of those before.
+    fn behind(&self, before: &[u8]) -> Self {
+        let from = [before, self.from.as_deref().unwrap_or_default()].concat();
+        let to = [before, self.to.as_deref().unwrap_or(&[u8::MAX])].concat();
+        Self { from: Some(from), to: Some(to) }
+    }
+
     fn is_empty(&self) -> bool {
         matches!((&self.from, &self.to), (Some(from), Some(to)) if from > to)
     }
@@ -97,6 +118,44 @@ impl Selector {
         let ranges = self.ranges_on(path)?;
         let last = ranges.last()?.clone();
         ranges.into_iter().next().map(|first| KeyRange { from: first.from, to: last.to })
+    }
+}
+
+/// Where an index of the values of several fields has to be read.
+pub(super) struct Narrowed {
+    /// Ascending, apart from each other.
+    pub(super) ranges: Vec<KeyRange>,
+    /// How many fields, of the first, have the same value in all of it.
+    pub(super) fixed: usize,
+}
+
+/// Runs of one index that are read at most.
+const MOST_RUNS: usize = 256;
+
+impl Selector {
+    /// Where an index of the values of `fields` has to be read; `None` if that does not narrow it down.
+    pub(super) fn narrow(&self, fields: &[Path]) -> Option<Narrowed> {
+        let (first, further) = fields.split_first()?;
+        let ranges = self.ranges_on(first)?;
+        if further.is_empty() {
+            let fixed = matches!(ranges.as_slice(), [only] if only.point().is_some());
+            return Some(Narrowed { ranges, fixed: fixed.into() });
+        }
+        let inner = self.narrow(further);
+        let fixed = match ranges.as_slice() {
+            [only] if only.point().is_some() => 1 + inner.as_ref().map_or(0, |inner| inner.fixed),
+            _ => 0,
+        };
+        let many = ranges.len();
+        let inner = inner.filter(|inner| many.saturating_mul(inner.ranges.len()) <= MOST_RUNS);
+        let mut all = Vec::new();
+        for range in ranges {
+            match (range.point(), &inner) {
+                (Some(point), Some(inner)) => all.extend(inner.ranges.iter().map(|inner| inner.behind(point))),
+                _ => all.push(range.with_all_behind()),
+            }
+        }
+        Some(Narrowed { ranges: all, fixed })
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 
 use ayni_doc::{Path, Value, encoded};
 use ayni_log::ids::DocumentId;
-use ayni_store::{CollectionRow, DocumentRef, KeyRange as StoredRange, Snapshot, flags};
+use ayni_store::{CollectionRow, DocumentRef, Snapshot, flags};
 
 use crate::collection::Collection;
-use crate::core::documents::{Index, read};
+use crate::core::documents::read;
 use crate::document::Document;
 use crate::error::Error;
+use crate::index::Index;
+use crate::query::plan::{Plan, Reading, stored};
 use crate::query::selector::through_lists;
 use crate::query::{Direction, KeyRange, Lookup, Query, Selector, Sort, WithId};
 
@@ -27,83 +29,12 @@ impl Lookup for Encoded<'_> {
     }
 }
 
-/// How the documents are found that a query is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Plan {
-    /// By looking at all.
-    Scan,
-    /// By reading runs of an index.
-    Index(Reading),
-}
-
-/// Runs of an index that are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Reading {
-    index: Index,
-    ranges: Vec<KeyRange>,
-    /// The index gives them in the order that is asked for, this way round.
-    ordered: Option<Direction>,
-    /// Documents that have no value there come after all that have one, so the index does not lead to them.
-    lacks_last: bool,
-}
-
-/// Keys of an index that are counted at most to find out whether it narrows a query down more than another does.
-const COUNTED: u64 = 1_000;
-
-impl Plan {
-    /// Of the indexes that serve a query the one that has the fewest keys to read.
-    fn of(store: &Snapshot<'_>, indexes: &[Index], query: &Query) -> Result<Self, Error> {
-        let serves = |index: &Index| {
-            let ordered = match query.sort.fields().first() {
-                Some((path, direction)) if *path == index.path => Some(*direction),
-                _ => None,
-            };
-            let narrowed = query.selector.ranges_on(&index.path);
-            let lacks_last = narrowed.is_none();
-            let greatest_of_all = query.selector == Selector::default() && ordered == Some(Direction::Descending);
-            let ranges =
-                narrowed.or_else(|| (greatest_of_all && query.limit.is_some()).then(|| vec![KeyRange::ALL]))?;
-            Some(Reading { index: index.clone(), ranges, ordered, lacks_last })
-        };
-        let mut readings: Vec<Reading> = indexes.iter().filter_map(serves).collect();
-        if readings.len() < 2 {
-            return Ok(readings.pop().map_or(Self::Scan, Self::Index));
-        }
-        let mut best: Option<(u64, Reading)> = None;
-        for reading in readings {
-            let most = best.as_ref().map_or(COUNTED, |(least, _)| *least);
-            let cost = reading.cost(store, query, most)?;
-            if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                best = Some((cost, reading));
-            }
-        }
-        Ok(best.map_or(Self::Scan, |(_, reading)| Self::Index(reading)))
-    }
-}
-
-impl Reading {
-    /// How many keys will be read, as far as that can be told and up to `most`: where the order is the one asked for,
-    /// reading stops when there are enough.
-    fn cost(&self, store: &Snapshot<'_>, query: &Query, most: u64) -> Result<u64, Error> {
-        let mut keys = 0;
-        for range in &self.ranges {
-            keys += store.count_keys(self.index.row, stored(range), most.saturating_sub(keys))?;
-            if keys >= most {
-                break;
-            }
-        }
-        // Where many match, those wanted are among the first.
-        let wanted = query.limit.filter(|_| self.ordered.is_some()).map(|limit| limit.saturating_add(query.skip));
-        Ok(wanted.map_or(keys, |wanted| keys.min(wanted.saturating_mul(4).max(COUNTED / 4))))
-    }
-}
-
 /// How a query was answered, and what it cost.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// The field whose index was read; `None`: all documents were looked at.
-    pub index: Option<Path>,
+    /// The index that was read; `None`: all documents were looked at.
+    pub index: Option<Index>,
     /// In how many runs the index was read.
     pub runs: usize,
     /// The index gave the documents in the order asked for.
@@ -144,6 +75,12 @@ impl Found<'_> {
             self.cut(most);
         }
         Ok(true)
+    }
+
+    /// Whether a document is no further in the order of an index than the one found last.
+    fn is_like_last(&self, reading: &Reading, body: &[u8]) -> bool {
+        let Some((last, ordered)) = self.documents.last().zip(reading.ordered.as_ref()) else { return true };
+        ordered.compare(&last.merged, &Encoded(body)).is_eq()
     }
 
     fn cut(&mut self, most: usize) {
@@ -196,9 +133,9 @@ impl Collection {
         self.project.database.inner.store.read(|snapshot| match Plan::of(snapshot, indexes, query)? {
             Plan::Scan => scan(snapshot, row, &mut found),
             Plan::Index(reading) => {
-                found.cost.index = Some(reading.index.path.clone());
+                found.cost.index = Some(reading.index.index.clone());
                 (found.cost.runs, found.cost.ordered) = (reading.ranges.len(), reading.ordered.is_some());
-                for range in in_order(&reading.ranges, reading.ordered) {
+                for range in in_order(&reading.ranges, reading.direction()) {
                     if read_index(snapshot, &reading, range, &mut found)?.is_break() {
                         return Ok(());
                     }
@@ -289,14 +226,14 @@ fn first_are_enough(
 }
 
 /// Reads a run of an index. Where it gives the order asked for, it breaks off once there are enough, but not between
-/// documents with the same key: further fields, and the ends of long texts, decide among those.
+/// documents that are alike in it: further fields, and the ends of long texts, decide among those.
 fn read_index(
     store: &Snapshot<'_>,
     reading: &Reading,
     range: &KeyRange,
     found: &mut Found<'_>,
 ) -> Result<ControlFlow<()>, Error> {
-    let direction = match reading.ordered {
+    let direction = match reading.direction() {
         Some(Direction::Descending) => ayni_store::Direction::Backward,
         _ => ayni_store::Direction::Forward,
     };
@@ -305,12 +242,18 @@ fn read_index(
     let mut flow = ControlFlow::Continue(());
     store.index_keys(reading.index.row, stored(range), direction, |key, row| {
         found.cost.keys += 1;
-        if most.is_some_and(|most| found.documents.len() >= most) && last.as_deref() != Some(key) {
+        let enough = most.is_some_and(|most| found.documents.len() >= most) && last.as_deref() != Some(key);
+        if enough && reading.orders_by_whole_keys() {
             flow = ControlFlow::Break(());
             return Ok(flow);
         }
         let Some(document) = store.document(row)? else { return Ok(ControlFlow::Continue(())) };
         let ayni_store::Document { row, id, flags, heads, body, .. } = document;
+        if enough && !found.is_like_last(reading, &body) {
+            found.cost.documents += 1;
+            flow = ControlFlow::Break(());
+            return Ok(flow);
+        }
         if found.take(&DocumentRef { row, id, flags, heads, body: &body })? && most.is_some() {
             last = Some(key.to_vec());
         }
@@ -323,13 +266,5 @@ fn in_order(ranges: &[KeyRange], ordered: Option<Direction>) -> Vec<&KeyRange> {
     match ordered {
         Some(Direction::Descending) => ranges.iter().rev().collect(),
         _ => ranges.iter().collect(),
-    }
-}
-
-fn stored(range: &KeyRange) -> StoredRange<'_> {
-    StoredRange {
-        from: range.from.as_deref().map_or(Bound::Unbounded, Bound::Included),
-        to: range.to.as_deref().map_or(Bound::Unbounded, Bound::Included),
-        after: None,
     }
 }

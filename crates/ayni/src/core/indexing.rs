@@ -1,0 +1,163 @@
+//! The indexes of collections: which there are, the keys under which documents stand in them, and their making.
+//!
+//! An index is made a piece at a time, each in a transaction of its own, so that others can write meanwhile. What is written
+//! takes its place in it from the beginning; it is read once all documents have theirs.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use ayni_doc::{Document, INDEX_KEY_BYTES, Path};
+use ayni_log::codec::{Reader, Writer};
+use ayni_store::{CollectionRow, DocumentRow, IndexRow, ProjectRow, Snapshot, Write};
+
+use crate::core::documents::read;
+use crate::core::state::State;
+use crate::error::Error;
+use crate::index::Index;
+use crate::query::Lookup;
+
+/// An index of a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KnownIndex {
+    pub(crate) row: IndexRow,
+    pub(crate) index: Index,
+    /// All documents stand in it.
+    pub(crate) complete: bool,
+}
+
+/// The indexes of each collection.
+pub(crate) type Indexes = BTreeMap<CollectionRow, Vec<KnownIndex>>;
+
+/// Documents that take their place in a new index in one transaction.
+const PIECE: usize = 4_096;
+
+/// Stands in a key for a field that the document lacks: before all values.
+const LACKING: u8 = 0;
+
+/// The indexes of a collection as the store has them.
+pub(crate) fn read_indexes(
+    store: &Snapshot<'_>,
+    project: ProjectRow,
+    collection: CollectionRow,
+) -> Result<Vec<KnownIndex>, Error> {
+    let known = |(row, definition): (IndexRow, Vec<u8>)| {
+        let index = Index::from_definition(&definition).ok_or(Error::Damaged("an index"))?;
+        let complete = store.setting(Some(project), &progress_name(row))?.is_none();
+        Ok(KnownIndex { row, index, complete })
+    };
+    store.indexes(collection)?.into_iter().map(known).collect()
+}
+
+/// Begins an index, unless there is one like it. It is complete after as many [`continue_index`] as it takes.
+pub(crate) fn begin_index(
+    tx: &mut Write<'_>,
+    state: &mut State,
+    collection: CollectionRow,
+    index: &Index,
+) -> Result<(), Error> {
+    let (row, new) = tx.add_index(collection, &index.definition())?;
+    if new {
+        tx.set_setting(Some(state.row), &progress_name(row), &encode_progress(0))?;
+        state.load_indexes(tx, collection)?;
+    }
+    Ok(())
+}
+
+/// Drops an index; gives whether there was one like it.
+pub(crate) fn drop_index(
+    tx: &mut Write<'_>,
+    state: &mut State,
+    collection: CollectionRow,
+    index: &Index,
+) -> Result<bool, Error> {
+    let known = state.indexes.get(&collection).and_then(|known| known.iter().find(|known| known.index == *index));
+    let Some(row) = known.map(|known| known.row) else { return Ok(false) };
+    tx.drop_index(row)?;
+    tx.remove_setting(Some(state.row), &progress_name(row))?;
+    state.load_indexes(tx, collection)?;
+    Ok(true)
+}
+
+/// Lets the next documents take their place in the first index that is not complete; `false` if all are.
+pub(crate) fn continue_index(tx: &mut Write<'_>, state: &mut State) -> Result<bool, Error> {
+    let incomplete = |(collection, known): (&CollectionRow, &Vec<KnownIndex>)| {
+        known.iter().find(|known| !known.complete).map(|known| (*collection, known.clone()))
+    };
+    let Some((collection, known)) = state.indexes.iter().find_map(incomplete) else { return Ok(false) };
+    let name = progress_name(known.row);
+    let done = tx.setting(Some(state.row), &name)?.and_then(|progress| decode_progress(&progress));
+    let mut last = None;
+    let mut keys = Vec::new();
+    let mut count = 0;
+    tx.documents(collection, done, |stored| {
+        if let Some(key) = key_of(&known.index, &read(stored.body, &stored.heads)?) {
+            keys.push((key, stored.row));
+        }
+        count += 1;
+        last = Some(stored.row);
+        Ok::<_, Error>(if count == PIECE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    for (key, document) in keys {
+        tx.insert_key(known.row, key, document)?;
+    }
+    match last.filter(|_| count == PIECE) {
+        Some(last) => tx.set_setting(Some(state.row), &name, &encode_progress(last))?,
+        None => {
+            tx.remove_setting(Some(state.row), &name)?;
+            state.load_indexes(tx, collection)?;
+        }
+    }
+    Ok(true)
+}
+
+/// The keys under which a document stands in the indexes of its collection; none once it is deleted.
+pub(crate) fn index_keys(
+    indexes: &Indexes,
+    collection: CollectionRow,
+    document: &Document,
+) -> Vec<(IndexRow, Vec<u8>)> {
+    let Some(indexes) = indexes.get(&collection) else { return Vec::new() };
+    indexes.iter().filter_map(|known| Some((known.row, key_of(&known.index, document)?))).collect()
+}
+
+/// The key of a document in an index of values: those of the fields' values one after the other. One that is cut, because
+/// its value is long, is the last. `None` if the document lacks the first field, or is deleted.
+fn key_of(index: &Index, document: &Document) -> Option<Vec<u8>> {
+    let Index::Values(fields) = index else { return None };
+    let (first, further) = fields.split_first().filter(|_| document.is_present())?;
+    let mut key = document.lookup(first)?.index_key();
+    let mut cut = key.len() >= INDEX_KEY_BYTES;
+    for field in further {
+        if cut {
+            break;
+        }
+        cut = push_value(&mut key, document, field);
+    }
+    Some(key)
+}
+
+/// Whether the key of the value is cut.
+fn push_value(key: &mut Vec<u8>, document: &Document, field: &Path) -> bool {
+    let Some(value) = document.lookup(field) else {
+        key.push(LACKING);
+        return false;
+    };
+    let value = value.index_key();
+    key.extend_from_slice(&value);
+    value.len() >= INDEX_KEY_BYTES
+}
+
+/// Below which name it stands how far the making of an index has come; complete ones have no such setting.
+fn progress_name(index: IndexRow) -> String {
+    format!("index {}", index.0)
+}
+
+fn encode_progress(last: DocumentRow) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.varint(last.unsigned_abs());
+    out.into_vec()
+}
+
+fn decode_progress(bytes: &[u8]) -> Option<DocumentRow> {
+    Reader::new(bytes).varint().ok().and_then(|last| DocumentRow::try_from(last).ok())
+}
