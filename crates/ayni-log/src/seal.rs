@@ -117,6 +117,27 @@ impl SetKey {
         };
         LogKey { log, payloads: cipher("ayni v1 payload key"), declarations: cipher("ayni v1 declaration key") }
     }
+
+    /// Seals the schema of a collection. The same one seals to the same bytes.
+    pub fn seal_schema(&self, collection: CollectionTag, plaintext: &[u8]) -> Vec<u8> {
+        seal(&self.schemas(), &Nonce::default(), collection.as_bytes(), &pack(plaintext))
+    }
+
+    /// Opens what [`SetKey::seal_schema`] sealed.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it was sealed for another collection or by other keys, or holds malformed content.
+    pub fn open_schema(&self, collection: CollectionTag, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+        unpack(open(&self.schemas(), &Nonce::default(), collection.as_bytes(), sealed)?)
+    }
+
+    /// Of one nonce: the mode gives away no more than that two schemas of a collection are equal.
+    fn schemas(&self) -> Aes256GcmSiv {
+        let mut key = blake3::derive_key("ayni v1 schema key", &self.0);
+        let cipher = Aes256GcmSiv::new(&key.into());
+        key.zeroize();
+        cipher
+    }
 }
 
 /// Why something sealed did not open.
@@ -275,6 +296,17 @@ mod tests {
             assert_eq!(key().open_payload(6, &header(1), &sealed), Err(OpenError::NotGenuine));
             assert_eq!(key().open_payload(5, &header(2), &sealed), Err(OpenError::NotGenuine));
         }
+    }
+
+    #[test]
+    fn a_schema_opens_for_its_collection_and_with_its_keys_only() {
+        let set = |key| SetKey::combine(vec![(Hash([1; 32]), &ReadingKey([key; 32]))]);
+        let tag = CollectionTag([3; 16]);
+        let sealed = set(2).seal_schema(tag, b"fields");
+        assert_eq!(data_encoding::HEXLOWER.encode(&sealed), "b1f1f7c6c74158460d63bfcd1804cb1f6df86fb8ccd37a");
+        assert_eq!(set(2).open_schema(tag, &sealed), Ok(b"fields".to_vec()));
+        assert_eq!(set(2).open_schema(CollectionTag([4; 16]), &sealed), Err(OpenError::NotGenuine));
+        assert_eq!(set(3).open_schema(tag, &sealed), Err(OpenError::NotGenuine));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use ayni_log::ids::{DocumentId, Hash};
 use ayni_store::{CollectionRow, Snapshot, StoreError, flags};
 
 use crate::core::documents::read;
-use crate::core::indexing::{begin_index, continue_index, drop_index};
+use crate::core::indexing::{begin_index, continue_index, drop_index, keep_index};
 use crate::document::Document;
 use crate::error::Error;
 use crate::index::Index;
@@ -166,7 +166,8 @@ impl Collection {
         let inner = &self.project.database.inner;
         self.project.core.write(inner, |tx, state| {
             let row = state.collection_named(tx, &self.name)?;
-            begin_index(tx, state, row, &index)
+            let index = begin_index(tx, state, row, &index)?;
+            keep_index(tx, state.row, index)
         })?;
         while self.project.core.write(inner, continue_index)? {}
         Ok(())
@@ -175,7 +176,8 @@ impl Collection {
     /// Drops an index of this device; gives whether there was one like it.
     ///
     /// # Errors
-    /// [`Error::Index`] for what cannot be an index, and whatever the disk says.
+    /// [`Error::Index`] for what cannot be an index, [`Error::IndexOfSchema`] for one that all devices are to have, and
+    /// whatever the disk says.
     pub fn drop_index<I>(&self, index: I) -> Result<bool, Error>
     where
         I: TryInto<Index>,
@@ -185,6 +187,10 @@ impl Collection {
         let inner = &self.project.database.inner;
         self.project.core.write(inner, |tx, state| {
             let row = state.collection_named(tx, &self.name)?;
+            let tag = state.ring.naming_key().ok_or(Error::NoKeys)?.tag(&self.name);
+            if state.schemas.get(&tag).is_some_and(|known| known.schema.indexes().contains(&index)) {
+                return Err(Error::IndexOfSchema(index, self.name.clone()));
+            }
             drop_index(tx, state, row, &index)
         })
     }

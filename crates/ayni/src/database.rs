@@ -1,6 +1,7 @@
 //! The database: one folder, one device, any number of projects.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ayni_log::ids::{DeviceId, LogKind, LogName, ProjectId, StoreId};
@@ -13,12 +14,14 @@ use ayni_store::{
 use zeroize::Zeroizing;
 
 use crate::core::documents::Documents;
+use crate::core::indexing::makes_index;
 use crate::core::inner::{Inner, LOG_KINDS, NAME, TICKET, check_name};
 use crate::core::project::ProjectCore;
 use crate::environment::{Environment, System, random};
 use crate::error::Error;
 use crate::project::Project;
-use crate::sync::pool::{Pool, PoolHandle};
+use crate::sync::pool::{Pool, PoolHandle, enqueue};
+use crate::sync::queue::Job;
 
 pub use ayni_store::Continuity;
 
@@ -71,6 +74,7 @@ struct Open(Arc<Inner>);
 
 impl Drop for Open {
     fn drop(&mut self) {
+        self.0.closing.store(true, Ordering::Relaxed);
         if self.0.environment.is_parallel() {
             self.0.pool.workers.wait();
         }
@@ -159,6 +163,7 @@ impl Database {
             database.rebuild_views(|_| ()).map_err(failed)?;
         }
         database.open_incarnation().map_err(failed)?;
+        database.continue_indexes().map_err(failed)?;
         Ok(database)
     }
 
@@ -175,6 +180,16 @@ impl Database {
             })?;
             if due {
                 core.write(&self.inner, |tx, state| author.open_log(tx, state))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the indexes that were being made when the database was closed.
+    fn continue_indexes(&self) -> Result<(), Error> {
+        for core in self.inner.cores() {
+            if core.read(&self.inner, |_, state| Ok(makes_index(state)))? {
+                enqueue(&self.inner, Job::Index { project: core.id });
             }
         }
         Ok(())
@@ -224,6 +239,7 @@ impl Database {
             projects: RwLock::new(projects),
             pool: Pool::default(),
             on_commit: Mutex::default(),
+            closing: AtomicBool::new(false),
         });
         Ok(Self { _open: Arc::new(Open(inner.clone())), inner })
     }

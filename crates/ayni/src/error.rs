@@ -9,7 +9,8 @@ use ayni_log::write::WriteError;
 use ayni_store::{OpenError, StoreError};
 use thiserror::Error;
 
-use crate::index::IndexError;
+use crate::index::{Index, IndexError};
+use crate::schema::{SchemaError, Violation};
 
 /// Why an operation on a database failed. Nothing of it happened.
 #[derive(Debug, Error)]
@@ -89,6 +90,23 @@ pub enum Error {
     /// An index that cannot be made.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// A document that is not as the schema of its collection says.
+    #[error("{}", invalid(collection, violations))]
+    Invalid {
+        /// The collection.
+        collection: String,
+        /// What is wrong; at least one thing.
+        violations: Vec<Violation>,
+    },
+    /// JSON that is no schema.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// A schema that does not fit into an entry.
+    #[error("a schema of {0} bytes, and at most {max} are possible: leave out descriptions", max = ayni_log::limits::SCHEMA_BYTES)]
+    SchemaTooLarge(usize),
+    /// An index that cannot be dropped, as it comes back.
+    #[error("the index {0} is in the schema of collection {1:?}: take it out there")]
+    IndexOfSchema(Index, String),
     /// A change that cannot be written.
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -130,6 +148,17 @@ pub enum Error {
     /// Asked to stop.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// Things that are wrong with a document, and that are told at the most.
+const TOLD: usize = 5;
+
+fn invalid(collection: &str, violations: &[Violation]) -> String {
+    let mut told: Vec<String> = violations.iter().take(TOLD).map(ToString::to_string).collect();
+    if violations.len() > TOLD {
+        told.push(format!("and {} more", violations.len() - TOLD));
+    }
+    format!("not as the schema of {collection:?} says: {}", told.join("; "))
 }
 
 impl From<StoreError> for Error {

@@ -16,7 +16,7 @@ pub(crate) const MOST_FIELDS: usize = 16;
 /// What an index is made of.
 ///
 /// As text it is the names of fields between commas, which is an index of values: `population`, `country,population`. As
-/// JSON (in a schema) it is `"population"`, `["country", "population"]`, `{"text": ["name", "notes"]}` or
+/// JSON (in a schema) it is that text, or `["country", "population"]`, `{"text": ["name", "notes"]}` or
 /// `{"geometry": "place"}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -111,7 +111,7 @@ impl Index {
         let names = |fields: &[Path]| fields.iter().map(ToString::to_string).collect::<Vec<_>>();
         match self {
             Self::Values(fields) => match names(fields).as_slice() {
-                [field] => json!(field),
+                [field] if !field.contains(',') => json!(field),
                 fields => json!(fields),
             },
             Self::Text { fields, tokenizer: Tokenizer::Words } => json!({"text": names(fields)}),
@@ -133,7 +133,11 @@ impl Index {
             }
             _ => Err(form()),
         };
-        let Json::Object(members) = json else { return Self::values(fields(json)?) };
+        let members = match json {
+            Json::String(text) => return text.parse(),
+            Json::Object(members) => members,
+            json => return Self::values(fields(json)?),
+        };
         let known = |name: &String| matches!(name.as_str(), "text" | "tokenizer" | "geometry");
         if !members.keys().all(known) {
             return Err(form());
@@ -242,6 +246,8 @@ mod tests {
     fn an_index_reads_back_from_json() {
         reads_back(r#""population""#, json!("population"));
         reads_back(r#"["a.b"]"#, json!("a.b"));
+        reads_back(r#"["a,b"]"#, json!(["a,b"]));
+        reads_back(r#""country,population""#, json!(["country", "population"]));
         reads_back(r#"["country", "population"]"#, json!(["country", "population"]));
         reads_back(r#"{"text": "name", "tokenizer": "words"}"#, json!({"text": ["name"]}));
         reads_back(

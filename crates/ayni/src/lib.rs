@@ -50,6 +50,7 @@ pub mod interchange;
 mod project;
 pub mod query;
 mod repair;
+pub mod schema;
 mod status;
 mod sync;
 mod transaction;

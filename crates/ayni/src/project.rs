@@ -243,7 +243,7 @@ impl Project {
 }
 
 /// Refuses what the role of a device does not allow.
-fn require(state: &State, device: DeviceId, least: Role, what: &'static str) -> Result<(), Error> {
+pub(crate) fn require(state: &State, device: DeviceId, least: Role, what: &'static str) -> Result<(), Error> {
     match state.view.role(device) {
         None => Err(Error::Pending),
         Some(role) if role < least => Err(Error::Role { role: role_name(role), what }),

@@ -1,6 +1,7 @@
 //! A transaction: changes to documents that become one commit.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ayni_doc::{Change, Document as Merged, Map, Operation, Path, Value, Version, creation, diff};
 use ayni_log::header::document_id;
@@ -17,6 +18,7 @@ use crate::core::state::State;
 use crate::document::Document;
 use crate::error::Error;
 use crate::interchange::ID;
+use crate::schema::Schema;
 
 /// Changes on their way to become one commit. Made by [`Project::write`](crate::Project::write).
 ///
@@ -104,14 +106,14 @@ impl<'t, 's> Transaction<'t, 's> {
         self.drafts.is_empty()
     }
 
-    /// Creates a document with these fields; gives its id.
+    /// Creates a document with these fields, and the defaults of those that are not there; gives its id.
     ///
     /// # Errors
     /// [`Error::NotAMap`] unless the value is a map; [`Error::Path`] for a field name that is too long; [`Error::Reserved`]
-    /// for a field `_id`.
+    /// for a field `_id`; [`Error::Invalid`] if the schema of the collection says otherwise.
     pub fn create(&mut self, collection: &str, fields: impl Into<Value>) -> Result<DocumentId, Error> {
-        let change = self.creation(fields_of(fields.into())?)?;
         let tag = self.tag(collection)?;
+        let change = self.creation(collection, tag, fields_of(fields.into())?)?;
         let random = self.random.next(self.inner);
         let log = self.inner.author().log(self.state, LogKind::Data).id();
         let id = document_id(log, random);
@@ -132,7 +134,7 @@ impl<'t, 's> Transaction<'t, 's> {
         if let Some(put) = self.put_existing(collection, id, &fields)? {
             return Ok((id, put));
         }
-        let change = self.creation(fields)?;
+        let change = self.creation(collection, tag, fields)?;
         self.push(id, Target::Keyed { collection: collection.to_owned(), tag, id }, change);
         Ok((id, Put::Created))
     }
@@ -146,7 +148,7 @@ impl<'t, 's> Transaction<'t, 's> {
         let tag = self.tag(collection)?;
         let current = self.current(tag, id)?.filter(|current| !current.heads().is_empty());
         let Some(current) = current else { return Ok(None) };
-        let operations = diff(&current.shown(), fields)?;
+        let operations = self.differences(collection, tag, &current, fields)?;
         if operations.is_empty() && current.is_present() {
             return Ok(Some(Put::Unchanged));
         }
@@ -160,23 +162,33 @@ impl<'t, 's> Transaction<'t, 's> {
     /// # Errors
     /// As [`Transaction::create`].
     pub fn replace(&mut self, document: &Document, fields: impl Into<Value>) -> Result<(), Error> {
-        let operations = diff(&document.merged.shown(), &fields_of(fields.into())?)?;
+        let (tag, fields) = (self.tag(&document.collection)?, fields_of(fields.into())?);
+        let operations = self.differences(&document.collection, tag, &document.merged, &fields)?;
         if operations.is_empty() && document.merged.is_present() {
             return Ok(());
         }
-        self.edit(document, operations)
+        self.change(document, Change::Edit(operations))
     }
 
     /// Does operations on a document. They have seen exactly what `document` showed when it was read: what came since is
-    /// not overwritten but becomes a conflict.
+    /// not overwritten but becomes a conflict. What is set to a field to which the schema gives the kind `first`, `min` or
+    /// `max` is set in that kind.
     ///
     /// # Errors
-    /// [`Error::NoDocument`] for one that was never written; [`Error::Reserved`] for writing to a field `_id`.
-    pub fn edit(&mut self, document: &Document, operations: Vec<Operation>) -> Result<(), Error> {
+    /// [`Error::NoDocument`] for one that was never written; [`Error::Reserved`] for writing to a field `_id`;
+    /// [`Error::Invalid`] if it would then break a rule of the schema that it does not break now.
+    pub fn edit(&mut self, document: &Document, mut operations: Vec<Operation>) -> Result<(), Error> {
         // What a program that does not know this rule wrote there can be taken away.
         let writes = |operation: &&Operation| !matches!(operation, Operation::Unset { .. });
         if operations.iter().filter(writes).any(|operation| is_reserved(operation.path())) {
             return Err(Error::Reserved);
+        }
+        let tag = self.tag(&document.collection)?;
+        if let Some(schema) = self.schema(tag) {
+            schema.give_kinds(&mut operations);
+            let mut after = document.merged.clone();
+            after.advance(self.version(0, after.heads().to_vec(), Change::Edit(operations.clone())));
+            schema.check_edit(&document.collection, &document.merged.shown(), &after.shown())?;
         }
         self.change(document, Change::Edit(operations))
     }
@@ -208,11 +220,47 @@ impl<'t, 's> Transaction<'t, 's> {
         Ok(())
     }
 
-    fn creation(&self, fields: Map) -> Result<Change, Error> {
+    fn creation(&self, collection: &str, tag: CollectionTag, mut fields: Map) -> Result<Change, Error> {
+        if let Some(schema) = self.schema(tag) {
+            schema.prepare(collection, &mut fields)?;
+            if schema.has_merge_kinds() {
+                return Ok(Change::Edit(schema.creation(&fields)?));
+            }
+        }
         let before = self.drafts.last().map(|draft| &draft.change);
         let before =
             before.map_or(&[][..], |change| if let Change::Edit(operations) = change { operations } else { &[] });
         Ok(Change::Edit(creation(fields, before)?))
+    }
+
+    /// The operations that make a document show these fields.
+    fn differences(
+        &self,
+        collection: &str,
+        tag: CollectionTag,
+        document: &Merged,
+        fields: &Map,
+    ) -> Result<Vec<Operation>, Error> {
+        let shown = document.shown();
+        let Some(schema) = self.schema(tag) else { return Ok(diff(&shown, fields)?) };
+        schema.check_edit(collection, &shown, fields)?;
+        schema.edit(document, fields)
+    }
+
+    fn schema(&self, tag: CollectionTag) -> Option<Arc<Schema>> {
+        self.state.schemas.get(&tag).map(|known| known.schema.clone())
+    }
+
+    /// The version that a draft will be, the drafts before it having been seen.
+    fn version(&self, draft: u64, parents: Vec<ayni_doc::EntryKey>, change: Change) -> Version {
+        Version {
+            key: ayni_doc::EntryKey(entry_key(self.row, self.next + draft)),
+            hash: Hash([0; 32]),
+            time: self.inner.environment.now(),
+            author: self.inner.secret.id(),
+            parents,
+            change: Some(change),
+        }
     }
 
     fn push(&mut self, id: DocumentId, about: Target, change: Change) {
@@ -245,15 +293,8 @@ impl<'t, 's> Transaction<'t, 's> {
         }
         for index in drafts {
             let Some(draft) = self.drafts.get(*index) else { continue };
-            let version = Version {
-                key: ayni_doc::EntryKey(entry_key(self.row, self.next + *index as u64)),
-                hash: Hash([0; 32]),
-                time: self.inner.environment.now(),
-                author: self.inner.secret.id(),
-                // Drafts of one transaction are written one after the other, each having seen what was before it.
-                parents: merged.heads().to_vec(),
-                change: Some(draft.change.clone()),
-            };
+            // Drafts of one transaction are written one after the other, each having seen what was before it.
+            let version = self.version(*index as u64, merged.heads().to_vec(), draft.change.clone());
             merged.advance(version);
         }
         Ok(Some(merged))

@@ -21,6 +21,7 @@ mod put;
 mod query;
 mod repair;
 mod restore;
+mod schema;
 mod settle;
 mod status;
 mod sync;
@@ -93,6 +94,7 @@ enum Command {
     History(history::Arguments),
     Diff(diff::Arguments),
     Restore(restore::Arguments),
+    Schema(schema::Arguments),
     Conflicts(conflicts::Arguments),
     Settle(settle::Arguments),
     Sync(sync::Arguments),
@@ -142,6 +144,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::History(arguments)) => history::run(setting, arguments),
         Some(Command::Diff(arguments)) => diff::run(setting, arguments),
         Some(Command::Restore(arguments)) => restore::run(setting, arguments),
+        Some(Command::Schema(arguments)) => schema::run(setting, arguments),
         Some(Command::Conflicts(arguments)) => conflicts::run(setting, arguments),
         Some(Command::Settle(arguments)) => settle::run(setting, arguments),
         Some(Command::Sync(arguments)) => sync::run(setting, arguments),

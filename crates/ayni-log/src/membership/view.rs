@@ -1,10 +1,10 @@
 //! The control view: everything that control logs decide, the same on every device that holds the same entries.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use thiserror::Error;
 
-use crate::ids::{DeviceId, ExchangeKey, Hash, LogId, LogKind, LogName, ProjectId};
+use crate::ids::{CollectionTag, DeviceId, ExchangeKey, Hash, LogId, LogKind, LogName, ProjectId};
 use crate::limits;
 use crate::segment::Admitted;
 use crate::tip::Tip;
@@ -406,9 +406,18 @@ impl ControlView {
         if invite.used >= invite.body.uses { Err(RequestError::UsedUp) } else { Ok(invite) }
     }
 
+    /// The collections that have a schema that counts.
+    pub fn collections_with_schema(&self) -> BTreeSet<CollectionTag> {
+        let tag = |(_, entry): (NodeId, &ControlEntry)| match &entry.body {
+            ControlBody::Schema(body) => Some(body.collection),
+            _ => None,
+        };
+        self.valid().filter_map(tag).collect()
+    }
+
     /// The schemas of a collection that count and that no other such had seen, with the hashes of their entries. More than
     /// one when coordinators decided at once.
-    pub fn schemas(&self, collection: crate::ids::CollectionTag) -> Vec<(Hash, &SchemaBody)> {
+    pub fn schemas(&self, collection: CollectionTag) -> Vec<(Hash, &SchemaBody)> {
         let about =
             |entry: &ControlEntry| matches!(&entry.body, ControlBody::Schema(body) if body.collection == collection);
         let nodes: Vec<NodeId> = self.valid().filter(|(_, entry)| about(entry)).map(|(id, _)| id).collect();

@@ -171,6 +171,8 @@ fn of_schemas_and_purges_those_count_that_a_coordinator_decided_and_the_latest_s
     world.act(FOUNDER, vec![schema(CollectionTag([8; 16]))]);
     let hashes = |world: &World| world.everything().schemas(tag).iter().map(|(hash, _)| *hash).collect::<Vec<_>>();
     assert_eq!(hashes(&world), [first]);
+    let collections = world.everything().collections_with_schema();
+    assert_eq!(collections.into_iter().collect::<Vec<_>>(), [tag, CollectionTag([8; 16])]);
     world.tell_everyone();
     let mut at_once = vec![world.act(ana, vec![schema(tag)])[0], world.act(ben, vec![schema(tag)])[0]];
     at_once.sort_unstable();

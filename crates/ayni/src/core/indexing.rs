@@ -48,19 +48,50 @@ pub(crate) fn read_indexes(
     store.indexes(collection)?.into_iter().map(known).collect()
 }
 
-/// Begins an index, unless there is one like it. It is complete after as many [`continue_index`] as it takes.
+/// Begins an index, unless there is one like it; gives its row. It is complete after as many [`continue_index`] as it takes.
 pub(crate) fn begin_index(
     tx: &mut Write<'_>,
     state: &mut State,
     collection: CollectionRow,
     index: &Index,
-) -> Result<(), Error> {
+) -> Result<IndexRow, Error> {
     let (row, new) = tx.add_index(collection, &index.definition())?;
     if new {
         tx.set_setting(Some(state.row), &progress_name(row), &encode_progress(0))?;
         state.load_indexes(tx, collection)?;
     }
+    Ok(row)
+}
+
+/// Makes the indexes of a collection those that its schema has, beside those that this device made itself: begins what is
+/// new, and drops what an earlier schema had.
+pub(crate) fn follow_schema(
+    tx: &mut Write<'_>,
+    state: &mut State,
+    collection: CollectionRow,
+    wanted: &[Index],
+) -> Result<(), Error> {
+    let known = state.indexes.get(&collection).cloned().unwrap_or_default();
+    for index in wanted.iter().filter(|index| known.iter().all(|known| known.index != **index)) {
+        let row = begin_index(tx, state, collection, index)?;
+        tx.set_setting(Some(state.row), &schema_name(row), &[])?;
+    }
+    for known in known.iter().filter(|known| !wanted.contains(&known.index)) {
+        if is_of_schema(tx, state.row, known.row)? {
+            drop_index(tx, state, collection, &known.index)?;
+        }
+    }
     Ok(())
+}
+
+/// Whether an index is there because a schema has it.
+fn is_of_schema(store: &Snapshot<'_>, project: ProjectRow, index: IndexRow) -> Result<bool, Error> {
+    Ok(store.setting(Some(project), &schema_name(index))?.is_some())
+}
+
+/// Keeps an index on this device also when the schema no longer has it.
+pub(crate) fn keep_index(tx: &mut Write<'_>, project: ProjectRow, index: IndexRow) -> Result<(), Error> {
+    Ok(tx.remove_setting(Some(project), &schema_name(index))?)
 }
 
 /// Drops an index; gives whether there was one like it.
@@ -74,8 +105,14 @@ pub(crate) fn drop_index(
     let Some(row) = known.map(|known| known.row) else { return Ok(false) };
     tx.drop_index(row)?;
     tx.remove_setting(Some(state.row), &progress_name(row))?;
+    tx.remove_setting(Some(state.row), &schema_name(row))?;
     state.load_indexes(tx, collection)?;
     Ok(true)
+}
+
+/// Whether there is an index that is not complete.
+pub(crate) fn makes_index(state: &State) -> bool {
+    state.indexes.values().flatten().any(|known| !known.complete)
 }
 
 /// Lets the next documents take their place in the first index that is not complete; `false` if all are.
@@ -152,6 +189,11 @@ fn progress_name(index: IndexRow) -> String {
     format!("index {}", index.0)
 }
 
+/// Below which name it stands that an index is there because a schema has it.
+fn schema_name(index: IndexRow) -> String {
+    format!("index of schema {}", index.0)
+}
+
 fn encode_progress(last: DocumentRow) -> Vec<u8> {
     let mut out = Writer::new();
     out.varint(last.unsigned_abs());
@@ -160,4 +202,57 @@ fn encode_progress(last: DocumentRow) -> Vec<u8> {
 
 fn decode_progress(bytes: &[u8]) -> Option<DocumentRow> {
     Reader::new(bytes).varint().ok().and_then(|last| DocumentRow::try_from(last).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use ayni_doc::Value;
+
+    use super::*;
+    use crate::Document;
+    use crate::query::Query;
+    use crate::tests_support::{eventually, fields, team};
+
+    #[test]
+    fn an_index_in_the_making_is_not_read_and_what_is_written_meanwhile_stands_in_it_once_it_is_made() {
+        let [device] = team();
+        let project = device.project();
+        let document = |number: i64| fields([("number", Value::Int(number))]);
+        for from in [0, 3_000, 6_000] {
+            let put = |tx: &mut crate::Transaction<'_, '_>, number: i64| {
+                tx.put("places", &number.to_string(), document(number)).map(drop)
+            };
+            project.write(|tx| (from..from + 3_000).try_for_each(|number| put(tx, number))).unwrap();
+        }
+        let places = project.collection("places");
+        let query = Query::new("number>=8990".parse().unwrap());
+        let looked_at = || places.explain(&query).unwrap().documents;
+        let found = || places.query(&query).unwrap().iter().map(Document::id).collect::<Vec<_>>();
+        let without = found();
+
+        let inner = &device.database.inner;
+        let index: Index = "number".parse().unwrap();
+        project
+            .core
+            .write(inner, |tx, state| {
+                let row = state.collection_named(tx, "places")?;
+                begin_index(tx, state, row, &index).map(drop)
+            })
+            .unwrap();
+        assert!(project.core.write(inner, continue_index).unwrap());
+        assert_eq!((looked_at(), found()), (9_000, without.clone()), "a part of it leads to a part of the documents");
+        // One that stands in it already, one that does not yet, and a new one.
+        let put = |key: &str, number: i64| project.write(|tx| tx.put("places", key, document(number))).unwrap().0;
+        let now_in = [put("1", 9_001), put("7000", 9_002), put("new", 9_003)];
+        project.write(|tx| tx.put("places", "8999", document(0)).map(drop)).unwrap();
+
+        let device = device.restart();
+        let places = device.project().collection("places");
+        eventually("the index", || places.explain(&query).unwrap().index.is_some());
+        let how = places.explain(&query).unwrap();
+        assert_eq!((how.found, how.documents), (12, 12));
+        let found: Vec<_> = places.query(&query).unwrap().iter().map(Document::id).collect();
+        assert!(now_in.iter().all(|id| found.contains(id)));
+        assert_eq!(found.iter().filter(|id| without.contains(id)).count(), 9);
+    }
 }

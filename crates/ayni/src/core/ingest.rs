@@ -14,6 +14,7 @@ use crate::core::branches::Branch;
 use crate::core::control::{Author, control_changed};
 use crate::core::documents::Documents;
 use crate::core::effects::{Arriving, Run, apply_next, merge_rejudged};
+use crate::core::indexing::makes_index;
 use crate::core::reading::{read_commits, tip_at};
 use crate::core::state::State;
 use crate::error::Error;
@@ -28,6 +29,8 @@ pub(crate) struct Ingested {
     pub(crate) answers: Vec<Answer>,
     /// Why a segment was refused as invalid, for the log.
     pub(crate) invalid: Option<String>,
+    /// An index is to be made now.
+    pub(crate) begins_index: bool,
 }
 
 /// A segment from outside, and what its sender says of it beside.
@@ -94,6 +97,7 @@ pub(crate) fn ingest(
     if membership_changed {
         control_changed(tx, state, &mut documents)?;
         author.respond(tx, state, &mut documents)?;
+        ingested.begins_index = makes_index(state);
     }
     catch_up(tx, state, &mut documents, u64::MAX)?;
     finish(tx, state, &mut documents)?;

@@ -1,6 +1,7 @@
 //! An open database as its parts know it: what stands behind every handle.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ayni_log::ids::{DeviceId, LogKind, ProjectId, StoreId};
@@ -33,6 +34,8 @@ pub(crate) struct Inner {
     pub(crate) projects: RwLock<BTreeMap<ProjectId, Arc<ProjectCore>>>,
     pub(crate) pool: Pool,
     pub(crate) on_commit: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+    /// Nobody has the database open any more: what can wait for the next opening is left.
+    pub(crate) closing: AtomicBool,
 }
 
 impl Inner {
@@ -97,6 +100,10 @@ impl Inner {
     pub(crate) fn ticket(&self, core: &ProjectCore) -> Result<Option<Ticket>, Error> {
         let ticket = self.store.read(|snapshot| snapshot.setting(Some(core.row), TICKET))?;
         Ok(ticket.and_then(|ticket| String::from_utf8(ticket).ok()?.parse().ok()))
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     pub(crate) fn committed(&self) {

@@ -6,7 +6,7 @@
 //! - [`ingest`]: verified segments on their way into the store.
 //! - [`effects`]: whole commits taking effect; [`documents`]: what they change; [`indexing`]: where that stands in indexes.
 //! - [`pen`]: this device's changes on their way into its log; [`control`]: its membership entries; [`anchors`]: what
-//!   both have seen of others.
+//!   both have seen of others; [`schemas`]: what of these holds for collections.
 
 pub(crate) mod anchors;
 pub(crate) mod branches;
@@ -19,6 +19,7 @@ pub(crate) mod inner;
 pub(crate) mod pen;
 pub(crate) mod project;
 pub(crate) mod reading;
+pub(crate) mod schemas;
 pub(crate) mod state;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use ayni_store::{BranchRow, CollectionRow, ProjectRow, Write};
 
 use crate::core::indexing::Indexes;
 use crate::core::inner::Inner;
+use crate::core::schemas::KnownSchema;
 use crate::core::state::State;
 use crate::error::Error;
 
@@ -20,9 +21,10 @@ pub(crate) struct Published {
     pub(crate) members: Vec<KnownMember>,
     pub(crate) names: BTreeMap<DeviceId, String>,
     pub(crate) collections: BTreeMap<String, CollectionRow>,
+    pub(crate) schemas: BTreeMap<String, KnownSchema>,
     pub(crate) indexes: Indexes,
     /// How much of what it was made of there was: another amount means it is out of date.
-    measure: (usize, usize, usize, usize),
+    measure: (usize, usize, usize),
 }
 
 impl Published {
@@ -41,13 +43,17 @@ impl Published {
         let named = state.collections.values().filter_map(|known| Some((known.name.clone()?, known.row)));
         let collections: BTreeMap<String, CollectionRow> = named.collect();
         let indexes = state.indexes.clone();
-        Self { name, members, names, collections, indexes, measure: Self::measure(state) }
+        let schemas = state.schemas.values().map(|known| (known.collection.clone(), known.clone())).collect();
+        Self { name, members, names, collections, schemas, indexes, measure: Self::measure(state) }
     }
 
-    fn measure(state: &State) -> (usize, usize, usize, usize) {
+    fn is_of(&self, state: &State) -> bool {
+        self.measure == Self::measure(state) && self.indexes == state.indexes
+    }
+
+    fn measure(state: &State) -> (usize, usize, usize) {
         let named = state.collections.values().filter(|known| known.name.is_some()).count();
-        let indexes = state.indexes.values().flatten().map(|index| 1 + usize::from(index.complete)).sum();
-        (state.view.lengths().0, state.ring.epochs().count(), named, indexes)
+        (state.view.lengths().0, state.ring.epochs().count(), named)
     }
 }
 
@@ -188,7 +194,7 @@ impl ProjectCore {
 
     fn publish(&self, state: &State) {
         let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
-        if published.as_ref().is_none_or(|published| published.measure != Published::measure(state)) {
+        if published.as_ref().is_none_or(|published| !published.is_of(state)) {
             *published = Some(Arc::new(Published::of(state)));
         }
     }

@@ -17,8 +17,9 @@ use ayni_log::tip::Sealed;
 use ayni_store::{BranchRow, CollectionRow, EntryKey, ProjectRow, Snapshot, Write};
 
 use crate::core::branches::{Branch, Branches, Seen};
-use crate::core::indexing::{Indexes, read_indexes};
+use crate::core::indexing::{Indexes, follow_schema, read_indexes};
 use crate::core::reading::{commit_start, difference, link_at, read_entries, tip_at, whole_commits};
+use crate::core::schemas::{Schemas, read_schemas};
 use crate::error::Error;
 
 /// A collection as it is known here.
@@ -36,6 +37,7 @@ pub(crate) struct State {
     pub(crate) ring: KeyRing,
     pub(crate) branches: Branches,
     pub(crate) collections: BTreeMap<CollectionTag, KnownCollection>,
+    pub(crate) schemas: Schemas,
     pub(crate) indexes: Indexes,
     /// The shapes that this device's data log declared, by their encoding.
     pub(crate) own_shapes: BTreeMap<Vec<u8>, u32>,
@@ -62,6 +64,7 @@ impl State {
             ring: KeyRing::new(project, secret),
             branches: Branches::default(),
             collections: BTreeMap::new(),
+            schemas: Schemas::new(),
             indexes: Indexes::new(),
             own_shapes: BTreeMap::new(),
             stepped: BTreeSet::new(),
@@ -156,6 +159,7 @@ impl State {
         // Those that wait for others are in the store only once the others were, so all of them fit.
         let _ = self.view.insert_all(all);
         self.ring.update(&self.view);
+        self.schemas = read_schemas(&self.view, &self.ring);
         Ok(())
     }
 
@@ -249,6 +253,24 @@ impl State {
             Some(known) => Ok(known.row),
             None => self.add_collection(tx, tag, Some(name.to_owned())),
         }
+    }
+
+    /// Takes up the schemas that membership entries decided, with their indexes.
+    pub(crate) fn follow_schemas(&mut self, tx: &mut Write<'_>) -> Result<(), Error> {
+        let schemas = read_schemas(&self.view, &self.ring);
+        if schemas == self.schemas {
+            return Ok(());
+        }
+        for known in schemas.values() {
+            let row = self.collection_named(tx, &known.collection)?;
+            follow_schema(tx, self, row, known.schema.indexes())?;
+        }
+        let gone = std::mem::replace(&mut self.schemas, schemas);
+        for (_, known) in gone.into_iter().filter(|(tag, _)| !self.schemas.contains_key(tag)).collect::<Vec<_>>() {
+            let row = self.collection_named(tx, &known.collection)?;
+            follow_schema(tx, self, row, &[])?;
+        }
+        Ok(())
     }
 
     /// Takes in a collection.

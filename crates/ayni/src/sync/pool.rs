@@ -17,6 +17,7 @@ use ayni_sync::receipt::ReceiptKey;
 use ayni_sync::{Arrived, CloseCode, Offer, Progress, Refusal};
 
 use crate::core::documents::Documents;
+use crate::core::indexing::continue_index;
 use crate::core::ingest::{Incoming, ingest};
 use crate::core::inner::Inner;
 use crate::core::project::ProjectCore;
@@ -323,6 +324,12 @@ fn perform(inner: &Inner, work: Work) -> Result<(), Error> {
         Work::Other(Job::Admit { project, link, request }) => {
             with_core(inner, project, |core| answer_request(inner, core, link, &request))
         }
+        Work::Other(Job::Index { project }) => with_core(inner, project, |core| {
+            if !inner.is_closing() && core.write(inner, continue_index)? {
+                inner.pool.queue().push(Job::Index { project });
+            }
+            Ok(())
+        }),
         Work::Other(Job::Remember { device, address }) => remember(inner, device, &address),
         Work::Other(Job::Store(_) | Job::Keep { .. }) => unreachable!("the queue gives those together with others"),
     }
@@ -359,6 +366,9 @@ fn store(inner: &Inner, project: ProjectId, batch: Vec<Waiting>) {
         Ok(ingested) => {
             if let Some(why) = &ingested.invalid {
                 tracing::warn!(why, "refused a segment");
+            }
+            if ingested.begins_index {
+                inner.pool.queue().push(Job::Index { project });
             }
             for (waiting, answer) in batch.iter().zip(ingested.answers) {
                 let Some(link) = inner.pool.get(waiting.link) else { continue };

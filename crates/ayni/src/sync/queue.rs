@@ -31,10 +31,27 @@ const SHARE: usize = 256 << 10;
 /// Something that a conversation wants done.
 pub(crate) enum Job {
     Store(Waiting),
-    Keep { project: ProjectId, link: u64, receipt: SignedReceipt },
-    Admit { project: ProjectId, link: u64, request: Vec<u8> },
-    Receipt { project: ProjectId },
-    Remember { device: DeviceId, address: String },
+    Keep {
+        project: ProjectId,
+        link: u64,
+        receipt: SignedReceipt,
+    },
+    Admit {
+        project: ProjectId,
+        link: u64,
+        request: Vec<u8>,
+    },
+    Receipt {
+        project: ProjectId,
+    },
+    Remember {
+        device: DeviceId,
+        address: String,
+    },
+    /// A piece of an index that is being made.
+    Index {
+        project: ProjectId,
+    },
 }
 
 /// A segment that waits to be stored.
