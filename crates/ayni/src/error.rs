@@ -98,6 +98,16 @@ pub enum Error {
         /// What is wrong; at least one thing.
         violations: Vec<Violation>,
     },
+    /// A document that is no value of the type that a program reads it as, or a value that is no document.
+    #[error("{} in collection {collection:?} does not fit the program's type: {why}", whose(*id))]
+    Typed {
+        /// The collection.
+        collection: String,
+        /// The document; `None` for a value that was to be written.
+        id: Option<DocumentId>,
+        /// What serde says.
+        why: String,
+    },
     /// JSON that is no schema.
     #[error(transparent)]
     Schema(#[from] SchemaError),
@@ -148,6 +158,54 @@ pub enum Error {
     /// Asked to stop.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl Error {
+    /// A name for what went wrong that stays the same, while texts may become better: for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(StoreError::Full) => "disk-full",
+            Self::Store(StoreError::Busy) => "busy",
+            Self::Store(StoreError::Damaged | StoreError::Unreadable { .. } | StoreError::Lost(_))
+            | Self::Damaged(_) => "damaged",
+            Self::Store(_) => "store",
+            Self::Open(_) => "open",
+            Self::Nested => "nested",
+            Self::NoProject(_) => "no-project",
+            Self::AmbiguousProject(..) => "ambiguous-project",
+            Self::Pending => "pending",
+            Self::Role { .. } => "role",
+            Self::NoKeys => "no-keys",
+            Self::NoDocument { .. } => "no-document",
+            Self::NoVersion { .. } => "no-version",
+            Self::VersionDeleted { .. } => "version-deleted",
+            Self::NotAMap(_) => "not-a-map",
+            Self::Reserved => "reserved",
+            Self::Path(_) => "path",
+            Self::Index(_) => "index",
+            Self::IndexOfSchema(..) => "index-of-schema",
+            Self::Invalid { .. } => "invalid",
+            Self::Typed { .. } => "typed",
+            Self::Schema(_) => "schema",
+            Self::SchemaTooLarge(_) => "schema-too-large",
+            Self::Change(_) => "change",
+            Self::Name { .. } => "name",
+            Self::Write(_) => "limit",
+            Self::Verify(_) => "verify",
+            Self::NotAdmitted(_) => "not-admitted",
+            Self::AlreadyJoined => "already-joined",
+            Self::Membership(_) => "membership",
+            Self::Forked => "forked",
+            Self::Incarnations(_) => "incarnations",
+            Self::Query(_) => "query",
+            Self::Defect(_) => "defect",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+fn whose(id: Option<DocumentId>) -> String {
+    id.map_or_else(|| "a value".to_owned(), |id| format!("document {id}"))
 }
 
 /// Things that are wrong with a document, and that are told at the most.

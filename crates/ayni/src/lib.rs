@@ -54,6 +54,7 @@ pub mod schema;
 mod status;
 mod sync;
 mod transaction;
+mod typed;
 
 #[cfg(test)]
 extern crate self as ayni;
@@ -74,6 +75,7 @@ pub use status::{DeviceStatus, ReceiptStatus, Status};
 pub use sync::link::{ChannelInfo, Link};
 pub use sync::pool::{PeerProject, PeerStatus, PoolHandle};
 pub use transaction::{Put, Transaction};
+pub use typed::{Record, Typed};
 
 pub use ayni_doc as doc;
 pub use ayni_log::ids::{DeviceId, DocumentId, Hash, ProjectId};

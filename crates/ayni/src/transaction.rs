@@ -129,8 +129,7 @@ impl<'t, 's> Transaction<'t, 's> {
     pub fn put(&mut self, collection: &str, key: &str, fields: impl Into<Value>) -> Result<(DocumentId, Put), Error> {
         let fields = fields_of(fields.into())?;
         let tag = self.tag(collection)?;
-        let naming = self.state.ring.naming_key().ok_or(Error::NoKeys)?;
-        let id = naming.document(collection, key.as_bytes());
+        let id = self.id_of_key(collection, key)?;
         if let Some(put) = self.put_existing(collection, id, &fields)? {
             return Ok((id, put));
         }
@@ -209,6 +208,15 @@ impl<'t, 's> Transaction<'t, 's> {
         let tag = self.tag(collection)?;
         let current = self.current(tag, id)?.filter(Merged::is_present);
         Ok(current.map(|merged| Document { id, collection: collection.to_owned(), merged }))
+    }
+
+    /// The id of the document with a key, whether it is there or not.
+    ///
+    /// # Errors
+    /// [`Error::NoKeys`] while the project is pending.
+    pub fn id_of_key(&self, collection: &str, key: &str) -> Result<DocumentId, Error> {
+        let naming = self.state.ring.naming_key().ok_or(Error::NoKeys)?;
+        Ok(naming.document(collection, key.as_bytes()))
     }
 
     fn change(&mut self, document: &Document, change: Change) -> Result<(), Error> {

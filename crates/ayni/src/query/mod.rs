@@ -29,6 +29,8 @@ mod tests;
 mod value_test;
 mod words;
 
+use std::str::FromStr;
+
 pub use ayni_doc::{Path, PathError};
 pub use parse::SelectorError;
 pub use projection::Projection;
@@ -38,7 +40,7 @@ pub use selector::{Lookup, Selector, WithId};
 pub use sort::{Direction, Sort};
 pub use value_test::{Pattern, PatternError, Test, Type};
 
-/// A question to one collection.
+/// A question to one collection. Parsed from text it is that for all documents for which a selector holds.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Query {
     /// Which documents.
@@ -51,6 +53,14 @@ pub struct Query {
     pub limit: Option<u64>,
     /// Which fields of each; `None`: all.
     pub fields: Option<Projection>,
+}
+
+impl FromStr for Query {
+    type Err = SelectorError;
+
+    fn from_str(selector: &str) -> Result<Self, SelectorError> {
+        Ok(Self::new(selector.parse()?))
+    }
 }
 
 impl Query {
