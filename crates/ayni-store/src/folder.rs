@@ -134,6 +134,17 @@ impl Folder {
         Ok(key)
     }
 
+    /// Locks what will be in this folder as another is.
+    pub(crate) fn lock_like(&self, other: &Self) -> Result<(), OpenError> {
+        let path = self.wrapped_path();
+        files::write_durably(&path, other.wrapped()?.encode().as_bytes()).map_err(OpenError::file(&path))
+    }
+
+    /// The folder of key files and instance records.
+    pub(crate) fn keys(&self) -> &Path {
+        &self.keys
+    }
+
     /// The name that the database has outside.
     pub(crate) fn database_name(&self) -> Result<[u8; 16], OpenError> {
         Ok(self.wrapped()?.database)

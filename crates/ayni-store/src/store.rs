@@ -127,6 +127,10 @@ impl Store {
         &self.folder
     }
 
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// The key that it is encrypted with: for [`Folder::relock`].
     pub fn key(&self) -> &DatabaseKey {
         &self.key

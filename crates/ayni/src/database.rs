@@ -206,6 +206,17 @@ impl Database {
         ayni_store::repair(&folder, &unlock(&folder, options)?, &options.store)
     }
 
+    /// Writes the database as it is now into a folder that has none. Others read and write meanwhile.
+    ///
+    /// The passphrase opens it, or the key file, which is not part of it: keep a copy of that too. Whoever opens it is this
+    /// device, restored to that moment, and goes on in a new incarnation; what the others have since comes by sync.
+    ///
+    /// # Errors
+    /// [`OpenError::Exists`] if the folder holds a database, and whatever the disk says; then it holds none.
+    pub fn backup(&self, to: &Path) -> Result<(), OpenError> {
+        self.inner.store.backup(to)
+    }
+
     /// How the database in a folder is locked: what to ask for before opening it.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 mod support;
 
 use ayni::doc::Value;
-use ayni::{Continuity, Database, Error, Options};
+use ayni::{Continuity, Database, Error, OpenError, Options};
 use support::{
     Device, Image, Pipe, copy_folder, create, eventually, fields, get, meet, options, rebuilt_equal, same, set, team,
 };
@@ -292,4 +292,48 @@ fn rebuilding_in_one_process_does_not_confuse_another() {
     set(&also_one, id, "number", 3);
     assert_eq!(get(&one, id, "number"), Some(Value::Int(3)));
     assert_eq!(also_one.collection("places").len().unwrap(), 1);
+}
+
+#[test]
+fn a_backup_of_a_database_in_use_holds_what_was_acknowledged_and_can_be_opened() {
+    let [a, b] = team();
+    let (project, elsewhere) = (a.project(), tempfile::TempDir::new().unwrap());
+    let to = elsewhere.path().join("backups").join("db");
+    let before: Vec<_> = (0..500).map(|value| create(&project, number(value))).collect();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                create(&project, number(-1));
+            }
+        });
+        a.database.backup(&to).unwrap();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let mut names: Vec<_> = std::fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["ayni.db", "ayni.key"]);
+    assert!(Database::salvage(&to, &options(a.folder.path(), &a.clock)).unwrap().lost.is_empty());
+    let refused = a.database.backup(&to);
+    assert!(matches!(refused, Err(OpenError::Exists(_))), "{refused:?}");
+
+    let copy = Database::open(&to, options(a.folder.path(), &a.clock)).unwrap();
+    assert_eq!((copy.continuity(), copy.device()), (Continuity::Restored, a.database.device()));
+    let restored = copy.projects().unwrap().remove(0);
+    assert!(before.iter().all(|id| get(&restored, *id, "number").is_some()));
+    create(&restored, number(-2));
+    meet(&a.database, &copy);
+    meet(&copy, &b.database);
+    assert!(same(&[&project, &restored, &b.project()]));
+    rebuilt_equal(&copy);
+}
+
+#[test]
+fn a_backup_that_cannot_be_written_leaves_no_database() {
+    let [device] = team();
+    let elsewhere = tempfile::TempDir::new().unwrap();
+    let file = elsewhere.path().join("file");
+    std::fs::write(&file, "not a folder").unwrap();
+    assert!(matches!(device.database.backup(&file), Err(OpenError::File { .. })));
+    assert_eq!(std::fs::read(&file).unwrap(), b"not a folder");
 }

@@ -1,5 +1,6 @@
 //! The commands: what there is, and which file does it.
 
+mod backup;
 mod bulk;
 mod completions;
 mod conflicts;
@@ -100,6 +101,7 @@ enum Command {
     Sync(sync::Arguments),
     Peers(peers::Arguments),
     Status(status::Arguments),
+    Backup(backup::Arguments),
     Repair(repair::Arguments),
     Completions(completions::Arguments),
 }
@@ -150,6 +152,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Sync(arguments)) => sync::run(setting, arguments),
         Some(Command::Peers(arguments)) => peers::run(setting, arguments),
         Some(Command::Status(arguments)) => status::run(setting, arguments),
+        Some(Command::Backup(arguments)) => backup::run(setting, arguments),
         Some(Command::Repair(arguments)) => repair::run(setting, arguments),
         Some(Command::Completions(arguments)) => completions::run(arguments),
     }

@@ -175,3 +175,17 @@ fn views_are_made_again_from_the_log() {
     assert_eq!(device.digest(), before);
     assert_eq!(device.run(&["repair"]).code, 0);
 }
+
+#[test]
+fn a_backup_is_made_told_of_and_opened() {
+    let device = Device::with_project("Ana");
+    let id = device.ok(&["put", "places", "name=Cusco"]).trim().to_owned();
+    let to = device.path("backup");
+    let made = device.run(&["backup", &to]);
+    assert!(made.code == 0 && made.err.contains("the key file in"), "{}", made.err);
+    device.ok(&["delete", "places", &id]);
+    let opened = device.command(&["get", "places", &id, "--json"]).env("AYNI_DIR", &to).output().unwrap();
+    assert!(opened.status.success() && String::from_utf8_lossy(&opened.stdout).contains("Cusco"));
+    device.refused(&["backup", &to], 1, "holds a database already");
+    device.refused(&["backup", &device.file("file", "")], 1, "file");
+}

@@ -1,0 +1,55 @@
+//! A backup of a database that is in use: all of it as it was at one moment, in a folder of its own.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use rusqlite::backup::Backup;
+
+use crate::error::{OpenError, StoreError};
+use crate::files;
+use crate::folder::Folder;
+use crate::schema::{self, Purpose};
+use crate::store::Store;
+
+impl Store {
+    /// Writes the database as it is now into a folder that has none, encrypted with the same key and locked by the same lock.
+    /// Others read and write meanwhile. The folder gets its database file last, whole: before that it holds none.
+    ///
+    /// A key file is not part of it. Opened, it is a copy ([`Continuity::Restored`](crate::Continuity::Restored)).
+    ///
+    /// # Errors
+    /// [`OpenError::Exists`] if the folder holds a database, and whatever the disk says; then it holds none.
+    pub fn backup(&self, to: &Path) -> Result<(), OpenError> {
+        let target = Folder::new(to, self.folder().keys());
+        let (file, beside) = (target.database_file(), target.database_file().with_added_extension("new"));
+        if target.has_database() {
+            return Err(OpenError::Exists(to.to_owned()));
+        }
+        files::make_private_folder(to).map_err(OpenError::file(to))?;
+        target.lock_like(self.folder())?;
+        remove(&beside).map_err(OpenError::file(&beside))?;
+        if let Err(error) = self.copy_into(&beside) {
+            // A part of a copy is of no use.
+            let _ = remove(&beside);
+            return Err(error.into());
+        }
+        fs::rename(&beside, &file).map_err(OpenError::file(&file))?;
+        files::sync_folder_of(&file).map_err(OpenError::file(&file))
+    }
+
+    fn copy_into(&self, file: &Path) -> Result<(), StoreError> {
+        let source = schema::connect(&self.folder().database_file(), self.key(), self.options(), Purpose::Read)?;
+        let mut copy = schema::connect(file, self.key(), self.options(), Purpose::Create)?;
+        // In one step: between two, a commit would make it begin again.
+        Backup::new(&source, &mut copy)?.step(-1)?;
+        Ok(())
+    }
+}
+
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
