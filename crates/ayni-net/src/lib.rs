@@ -37,3 +37,8 @@ pub use address::{PeerAddr, PeerAddrError, TransportId};
 pub use link::{CloseReason, Link, LinkError, LinkInfo, Peers, Waker};
 pub use network::{DEFAULT_SERVICE, Network, NetworkConfig, StartError};
 pub use status::{PeerState, PeerStatus};
+
+/// The guide, so that it is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide.md")]
+mod guide {}

@@ -129,6 +129,17 @@ impl Database {
         Ok(Self::start(store, Continuity::Same, environment)?)
     }
 
+    /// Opens the database in a folder, or makes it if there is none: what a program does when it starts.
+    ///
+    /// # Errors
+    /// As [`Database::open`] and [`Database::create`].
+    pub fn open_or_create(folder: &Path, device_name: &str, options: Options) -> Result<Self, Error> {
+        match Folder::new(folder, &options.keys).has_database() {
+            true => Ok(Self::open(folder, options)?),
+            false => Self::create(folder, device_name, options),
+        }
+    }
+
     /// Opens the database in a folder.
     ///
     /// A folder that was copied or restored from an older state is noticed: the device then goes on in a new incarnation,
