@@ -65,7 +65,8 @@ pub use database::{Continuity, Database, Options, RecoveryWords};
 pub use document::Document;
 pub use error::Error;
 pub use history::{
-    Authored, Commit, CommittedDocument, Existence, Kept, PAUSE, Past, Provenance, Sitting, Undone, VersionInfo,
+    Authored, Commit, CommittedDocument, Existence, Kept, PAUSE, Past, Provenance, SetBack, Sitting, Undone,
+    VersionInfo,
 };
 pub use project::{CollectionInfo, Invitation, Member, Project, Standing};
 pub use repair::RebuildProgress;

@@ -22,7 +22,7 @@ pub use commits::{Commit, CommittedDocument};
 pub use past::Past;
 pub use provenance::{Authored, Provenance};
 pub use sittings::{PAUSE, Sitting};
-pub use undo::{Existence, Kept, Undone};
+pub use undo::{Existence, Kept, SetBack, Undone};
 
 use crate::collection::Collection;
 use crate::core::effects::versions_of;

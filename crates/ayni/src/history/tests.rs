@@ -270,7 +270,7 @@ proptest! {
             }
         }
         // What is set back is of the change, and where others had written the same field it says so.
-        for path in &undone.taken_back {
+        for path in undone.taken_back.iter().map(|set_back| &set_back.path) {
             prop_assert!(change.iter().any(|operation| overlap(operation.path(), path)), "{}", path);
         }
         for operation in &change {

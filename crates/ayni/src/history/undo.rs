@@ -29,11 +29,23 @@ pub struct Undone {
     /// What becomes of the document as a whole.
     pub existence: Existence,
     /// The fields that are set back.
-    pub taken_back: Vec<Path>,
+    pub taken_back: Vec<SetBack>,
     /// What stays as it is.
     pub kept: Vec<Kept>,
-    /// Fields that were in conflict before the change: one of the values is shown again, the others are in the history alone.
+    /// Fields that were in conflict before the change: the value that was shown is shown again, and the conflict stays
+    /// settled; the other values are in the history.
     pub settled: Vec<Path>,
+}
+
+/// A field that an undo sets back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetBack {
+    /// Which.
+    pub path: Path,
+    /// What it shows until then; `None`: nothing.
+    pub from: Option<Value>,
+    /// What it shows afterwards.
+    pub to: Option<Value>,
 }
 
 /// What becomes of a document as a whole when a change to it is taken back.
@@ -244,9 +256,13 @@ impl Plan {
     ) {
         let paths: BTreeSet<Path> = operations.iter().map(|operation| operation.path().clone()).collect();
         let is_set_back = |path: &Path| paths.iter().any(|other| overlap(other, path));
-        let conflicts = without.conflicts().into_iter().map(|conflict| conflict.path);
-        self.undone.settled = conflicts.filter(|path| is_set_back(path)).collect();
-        for path in past.written() {
+        let written = past.written();
+        let is_written = |path: &Path| written.iter().any(|other| overlap(other, path));
+        let now = self.current.merged.conflicts();
+        let remains = |path: &Path| !is_set_back(path) && now.iter().any(|conflict| overlap(&conflict.path, path));
+        let before = without.conflicts().into_iter().map(|conflict| conflict.path);
+        self.undone.settled = before.filter(|path| is_written(path) && !remains(path)).collect();
+        for path in written {
             let in_conflict = |kept: &Kept| matches!(kept, Kept::Conflict(other) if overlap(other, &path));
             if is_set_back(&path) || self.undone.kept.iter().any(in_conflict) {
                 continue;
@@ -255,7 +271,11 @@ impl Plan {
                 self.undone.kept.push(Kept::Field { path, by: authored(by, names) });
             }
         }
-        self.undone.taken_back = paths.into_iter().collect();
+        let set_back = |path: Path| {
+            let (from, to) = (self.current.get(path.names()), without.get(path.names()));
+            SetBack { path, from, to }
+        };
+        self.undone.taken_back = paths.into_iter().map(set_back).collect();
     }
 }
 
