@@ -207,6 +207,16 @@ fn of_a_conflict_the_own_value_is_withdrawn_and_one_that_was_settled_does_not_co
     let undone = undo(&one, id);
     assert_eq!(undone.settled, [path("name")], "it is said");
     assert_eq!((get(&one, id, "name"), read(&one, id).has_conflicts()), (shown, false));
+
+    // Of three, the other two go on contradicting each other: an undo settles nothing for them.
+    let old = read(&one, id);
+    for (ahead, name) in ["red", "green", "blue"].into_iter().enumerate() {
+        a.clock.set_ahead((2 + ahead as i64) * MINUTE);
+        set_in(&one, &old, "name", name);
+    }
+    let undone = undo(&one, id);
+    assert!(undone.is_nothing() && undone.kept == [Kept::Conflict(path("name"))], "{undone:?}");
+    assert_eq!(read(&one, id).conflicts()[0].alternatives.len(), 3);
 }
 
 #[test]
@@ -296,11 +306,7 @@ fn a_query_of_the_past_reads_no_index_and_merges_only_what_has_changed_since() {
     assert_eq!(past.count(&"number<20".parse().unwrap()).unwrap(), 20);
     let told = past.explain(&query).unwrap();
     assert_eq!((told.index, told.keys, told.as_of, told.found), (None, 0, Some(moment), 12));
-    assert_eq!(
-        (told.documents, told.merged),
-        (50, 11),
-        "those edited and the one deleted; what came later is not there"
-    );
+    assert_eq!((told.documents, told.merged), (51, 11), "those edited and the one deleted");
     assert_eq!(places(&project).explain(&query).unwrap().as_of, None);
     // It comes back as it was.
     let deleted = past.get(ids[10]).unwrap().unwrap();

@@ -33,6 +33,9 @@ struct Place {
 /// The document of these heads as it was at a moment. No payload is opened where the answer is "as now", and only those of
 /// then where it is not.
 pub(crate) fn as_of(store: &Snapshot<'_>, state: &mut State, heads: &[EntryKey], moment: i64) -> Result<Then, Error> {
+    if heads.is_empty() {
+        return Ok(Then::Absent);
+    }
     let places = places(store, state, heads, moment)?;
     if places.values().all(|place| !place.later) {
         return Ok(Then::AsNow);

@@ -28,6 +28,8 @@ enum Visited<'a> {
     AsNow(&'a DocumentRef<'a>),
     /// It was this; it may have been deleted.
     Was(DocumentId, Merged),
+    /// It was not there yet.
+    Absent,
 }
 
 impl Collection {
@@ -92,9 +94,9 @@ impl Past {
         self.read(|snapshot, state| {
             snapshot.documents_by_id(row, None, |stored| {
                 let (id, merged) = match self.visited(snapshot, state, &stored)? {
-                    Some(Visited::AsNow(stored)) => (stored.id, read(stored.body, &stored.heads)?),
-                    Some(Visited::Was(id, merged)) => (id, merged),
-                    None => return Ok(ControlFlow::Continue(())),
+                    Visited::AsNow(stored) => (stored.id, read(stored.body, &stored.heads)?),
+                    Visited::Was(id, merged) => (id, merged),
+                    Visited::Absent => return Ok(ControlFlow::Continue(())),
                 };
                 match merged.is_present() {
                     true => visit(self.collection.document(id, merged)),
@@ -131,6 +133,7 @@ impl Past {
             count += u64::from(match visited {
                 Visited::AsNow(stored) => selector.holds_for_stored(stored),
                 Visited::Was(id, merged) => merged.is_present() && selector.matches(&WithId(id, &merged)),
+                Visited::Absent => false,
             });
             Ok(())
         })?;
@@ -150,6 +153,7 @@ impl Past {
                         found.keep(self.collection.document(id, merged));
                     }
                 }
+                Visited::Absent => found.cost.documents += 1,
             }
             Ok(())
         })?;
@@ -161,9 +165,7 @@ impl Past {
         let Some(row) = self.collection.row()? else { return Ok(()) };
         self.read(|snapshot, state| {
             snapshot.documents(row, None, |stored| {
-                if let Some(visited) = self.visited(snapshot, state, &stored)? {
-                    visit(visited)?;
-                }
+                visit(self.visited(snapshot, state, &stored)?)?;
                 Ok(ControlFlow::Continue(()))
             })
         })
@@ -178,14 +180,11 @@ impl Past {
         snapshot: &Snapshot<'_>,
         state: &mut State,
         stored: &'a DocumentRef<'a>,
-    ) -> Result<Option<Visited<'a>>, Error> {
-        if stored.heads.is_empty() {
-            return Ok(None);
-        }
+    ) -> Result<Visited<'a>, Error> {
         Ok(match as_of(snapshot, state, &stored.heads, self.moment)? {
-            Then::AsNow => Some(Visited::AsNow(stored)),
-            Then::Was(merged) => Some(Visited::Was(stored.id, merged)),
-            Then::Absent => None,
+            Then::AsNow => Visited::AsNow(stored),
+            Then::Was(merged) => Visited::Was(stored.id, merged),
+            Then::Absent => Visited::Absent,
         })
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ayni_doc::{Change, EntryKey, Kind, Operation, Path, SetKind, Value, Version, merge, version_id};
+use ayni_doc::{Change, Conflict, EntryKey, Kind, Operation, Path, SetKind, Value, Version, merge, version_id};
 use ayni_log::ids::{DeviceId, DocumentId, Hash};
 use ayni_store::Snapshot;
 
@@ -178,7 +178,7 @@ impl Plan {
             settled: Vec::new(),
         };
         let mut plan = Self { undone, current, change: None };
-        plan.fill(&Past::new(&versions, taken), names)?;
+        plan.fill(&Taking::new(&versions, taken), names)?;
         Ok(plan)
     }
 
@@ -191,8 +191,8 @@ impl Plan {
         }
     }
 
-    fn fill(&mut self, past: &Past<'_>, names: &BTreeMap<DeviceId, String>) -> Result<(), Error> {
-        let without = past.without();
+    fn fill(&mut self, taking: &Taking<'_>, names: &BTreeMap<DeviceId, String>) -> Result<(), Error> {
+        let without = taking.without();
         let keep = |version: &Version| Kept::Document(authored(version, names));
         match (self.current.merged.is_present(), without.is_present()) {
             (true, false) => {
@@ -202,41 +202,53 @@ impl Plan {
             }
             // It was deleted since, or twice.
             (false, false) => {
-                self.undone.kept.extend(past.others().next_back().map(keep));
+                self.undone.kept.extend(taking.others().next_back().map(keep));
                 return Ok(());
             }
             (false, true) => self.undone.existence = Existence::BroughtBack,
-            (true, true) if past.creates() && past.successor().is_some() => {
-                self.undone.kept.extend(past.successor().map(keep));
+            (true, true) if taking.creates() && taking.successor().is_some() => {
+                self.undone.kept.extend(taking.successor().map(keep));
                 return Ok(());
             }
-            (true, true) if past.deletes() => self.undone.kept.extend(past.others().next_back().map(keep)),
+            (true, true) if taking.deletes() => self.undone.kept.extend(taking.others().next_back().map(keep)),
             (true, true) => {}
         }
-        let kinds = past.kinds();
+        let kinds = taking.kinds();
         let kind = |names: &[&str]| kinds.get(names).copied().unwrap_or_default();
         let mut operations = self.current.merged.edit_to(&without.shown(), &kind)?;
-        self.withdraw(past, &without, &mut operations);
+        self.leave_to_others(taking, &without, &mut operations);
+        self.withdraw(taking, &without, &mut operations);
         // What stands in the place of an id cannot be written.
         operations.retain(|operation| matches!(operation, Operation::Unset { .. }) || !is_reserved(operation.path()));
-        self.tell(past, &without, &operations, names);
+        self.tell(taking, &without, &operations, names);
         if !operations.is_empty() || self.undone.existence == Existence::BroughtBack {
             self.change = Some(Change::Edit(operations));
         }
         Ok(())
     }
 
-    /// A value that is in conflict and not shown is withdrawn by writing what is shown. Where others contradict each other too
-    /// that would settle it for them.
-    fn withdraw(&mut self, past: &Past<'_>, without: &ayni_doc::Document, operations: &mut Vec<Operation>) {
+    /// Where others contradict each other too, any value would settle it for them: that is left to somebody who means to.
+    fn leave_to_others(&mut self, taking: &Taking<'_>, without: &ayni_doc::Document, operations: &mut Vec<Operation>) {
         let others = without.conflicts();
-        for conflict in self.current.merged.conflicts() {
-            let own = conflict.alternatives.iter().any(|one| past.is_taken(one.stamp.hash));
-            if !own || operations.iter().any(|operation| overlap(operation.path(), &conflict.path)) {
-                continue;
-            }
-            if others.iter().any(|other| overlap(&other.path, &conflict.path)) {
+        let contested = |conflict: &Conflict| others.iter().any(|other| overlap(&other.path, &conflict.path));
+        for conflict in self.current.merged.conflicts().into_iter().filter(contested) {
+            // An addition settles nothing.
+            let settles = |operation: &Operation| {
+                !matches!(operation, Operation::Add { .. }) && overlap(operation.path(), &conflict.path)
+            };
+            if operations.iter().any(settles) || taking.has_part_in(&conflict) {
+                operations.retain(|operation| !settles(operation));
                 self.undone.kept.push(Kept::Conflict(conflict.path));
+            }
+        }
+    }
+
+    /// A value that is in conflict and not shown is withdrawn by writing what is shown.
+    fn withdraw(&self, taking: &Taking<'_>, without: &ayni_doc::Document, operations: &mut Vec<Operation>) {
+        for conflict in self.current.merged.conflicts().into_iter().filter(|conflict| taking.has_part_in(conflict)) {
+            let left =
+                self.undone.kept.iter().any(|kept| matches!(kept, Kept::Conflict(path) if *path == conflict.path));
+            if left || operations.iter().any(|operation| overlap(operation.path(), &conflict.path)) {
                 continue;
             }
             operations.push(match without.get(conflict.path.names()) {
@@ -249,14 +261,14 @@ impl Plan {
     /// Says what is set back, what was settled by the way, and what stays.
     fn tell(
         &mut self,
-        past: &Past<'_>,
+        taking: &Taking<'_>,
         without: &ayni_doc::Document,
         operations: &[Operation],
         names: &BTreeMap<DeviceId, String>,
     ) {
         let paths: BTreeSet<Path> = operations.iter().map(|operation| operation.path().clone()).collect();
         let is_set_back = |path: &Path| paths.iter().any(|other| overlap(other, path));
-        let written = past.written();
+        let written = taking.written();
         let is_written = |path: &Path| written.iter().any(|other| overlap(other, path));
         let now = self.current.merged.conflicts();
         let remains = |path: &Path| !is_set_back(path) && now.iter().any(|conflict| overlap(&conflict.path, path));
@@ -267,7 +279,7 @@ impl Plan {
             if is_set_back(&path) || self.undone.kept.iter().any(in_conflict) {
                 continue;
             }
-            if let Some(by) = writer(past.versions, &path, None, &|version| past.is_other(version)) {
+            if let Some(by) = writer(taking.versions, &path, None, &|version| taking.is_other(version)) {
                 self.undone.kept.push(Kept::Field { path, by: authored(by, names) });
             }
         }
@@ -280,14 +292,14 @@ impl Plan {
 }
 
 /// The versions of a document, in the order of its history, and those that are to be taken back.
-struct Past<'v> {
+struct Taking<'v> {
     versions: &'v [Version],
     taken: BTreeSet<EntryKey>,
     /// The taken ones and all that they had seen.
     before: BTreeSet<EntryKey>,
 }
 
-impl<'v> Past<'v> {
+impl<'v> Taking<'v> {
     fn new(versions: &'v [Version], taken: BTreeSet<EntryKey>) -> Self {
         let mut before = taken.clone();
         for version in versions.iter().rev() {
@@ -312,8 +324,10 @@ impl<'v> Past<'v> {
         self.versions.iter().filter(|version| self.taken.contains(&version.key))
     }
 
-    fn is_taken(&self, hash: Hash) -> bool {
-        self.taken().any(|version| version.hash == hash)
+    /// Whether a taken version wrote one of the values in a conflict.
+    fn has_part_in(&self, conflict: &Conflict) -> bool {
+        let wrote = |hash: Hash| self.taken().any(|version| version.hash == hash);
+        conflict.alternatives.iter().any(|one| wrote(one.stamp.hash))
     }
 
     /// Whether a version came since, or at the same time elsewhere.
