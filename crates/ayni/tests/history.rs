@@ -105,6 +105,13 @@ fn of_each_field_that_is_shown_it_is_told_who_wrote_it() {
     let first = places(&one).history(id).unwrap()[0].id;
     let before = places(&one).get_version(id, first).unwrap();
     assert_eq!(places(&one).provenance(&before).unwrap().fields.len(), 2);
+
+    a.clock.set_ahead(60 * MINUTE);
+    edit(&one, id, Operation::add("visits", 1));
+    meet(&a.database, &b.database);
+    edit(&two, id, Operation::add("visits", 1));
+    let told = places(&two).provenance(&read(&two, id)).unwrap();
+    assert_eq!(told.fields[&path("visits")].author_name, "device 1", "the last, whatever the clocks say");
 }
 
 #[test]
