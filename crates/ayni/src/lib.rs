@@ -67,7 +67,10 @@ pub use collection::Collection;
 pub use database::{Continuity, Database, Options, RecoveryWords};
 pub use document::Document;
 pub use error::Error;
-pub use history::VersionInfo;
+pub use history::{
+    Authored, Commit, CommittedDocument, Existence, Kept, PAUSE, Past, Provenance, SetBack, Sitting, Undone,
+    VersionInfo,
+};
 pub use index::{Index, IndexError, Tokenizer};
 pub use project::{CollectionInfo, Invitation, Member, Project, Standing};
 pub use repair::RebuildProgress;

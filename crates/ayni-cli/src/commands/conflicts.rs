@@ -118,7 +118,7 @@ fn title(document: &Document) -> String {
     named.and_then(Value::as_text).map(words::clean).unwrap_or_default()
 }
 
-fn as_json(document: &Document, conflict: &Conflict, names: &Names) -> Json {
+pub(super) fn as_json(document: &Document, conflict: &Conflict, names: &Names) -> Json {
     let alternative = |alternative: &Alternative| {
         json!({
             "value": alternative.value.as_ref().map(Value::to_json),

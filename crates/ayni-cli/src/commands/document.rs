@@ -18,16 +18,19 @@ pub(crate) const ID: &str = ayni::interchange::ID;
 /// The document that a word names: by its key, its id, or the start of its id.
 pub(crate) fn find(collection: &Collection, word: Option<&str>, key: Option<&str>) -> Result<Document, Failure> {
     let id = find_id(collection, word, key)?;
-    collection.get(id)?.ok_or_else(|| {
-        Failure::new(
-            format_args!("{} in {} was deleted", words::short(id), collection.name()),
-            format_args!(
-                "`ayni history {0} {1}` shows by whom; `ayni edit {0} {1} --undelete` brings it back",
-                collection.name(),
-                words::short(id)
-            ),
-        )
-    })
+    collection.get(id)?.ok_or_else(|| deleted(collection, id))
+}
+
+/// That a document was deleted.
+pub(super) fn deleted(collection: &Collection, id: DocumentId) -> Failure {
+    Failure::new(
+        format_args!("{} in {} was deleted", words::short(id), collection.name()),
+        format_args!(
+            "`ayni history {0} {1}` shows by whom; `ayni edit {0} {1} --undelete` brings it back",
+            collection.name(),
+            words::short(id)
+        ),
+    )
 }
 
 /// The id of a document that is named, deleted or not.

@@ -1,5 +1,6 @@
 //! The commands: what there is, and which file does it.
 
+mod address;
 mod backup;
 mod bulk;
 mod completions;
@@ -15,6 +16,7 @@ mod import;
 mod init;
 mod invite;
 mod join;
+mod moment;
 mod overview;
 mod peers;
 mod project;
@@ -24,8 +26,10 @@ mod repair;
 mod restore;
 mod schema;
 mod settle;
+mod show;
 mod status;
 mod sync;
+mod undo;
 
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -89,6 +93,7 @@ enum Command {
     Export(export::Arguments),
     Put(put::Arguments),
     Get(get::Arguments),
+    Show(show::Arguments),
     Edit(edit::Arguments),
     Delete(delete::Arguments),
     Query(query::Arguments),
@@ -96,6 +101,7 @@ enum Command {
     Diff(diff::Arguments),
     Restore(restore::Arguments),
     Schema(schema::Arguments),
+    Undo(undo::Arguments),
     Conflicts(conflicts::Arguments),
     Settle(settle::Arguments),
     Sync(sync::Arguments),
@@ -140,6 +146,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Export(arguments)) => export::run(setting, arguments),
         Some(Command::Put(arguments)) => put::run(setting, arguments),
         Some(Command::Get(arguments)) => get::run(setting, arguments),
+        Some(Command::Show(arguments)) => show::run(setting, arguments),
         Some(Command::Edit(arguments)) => edit::run(setting, arguments),
         Some(Command::Delete(arguments)) => delete::run(setting, arguments),
         Some(Command::Query(arguments)) => query::run(setting, arguments),
@@ -147,6 +154,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Diff(arguments)) => diff::run(setting, arguments),
         Some(Command::Restore(arguments)) => restore::run(setting, arguments),
         Some(Command::Schema(arguments)) => schema::run(setting, arguments),
+        Some(Command::Undo(arguments)) => undo::run(setting, arguments),
         Some(Command::Conflicts(arguments)) => conflicts::run(setting, arguments),
         Some(Command::Settle(arguments)) => settle::run(setting, arguments),
         Some(Command::Sync(arguments)) => sync::run(setting, arguments),

@@ -8,7 +8,7 @@ use ayni::query::{Explanation, Projection, Query, Selector, Sort, WithId};
 use ayni::{Collection, Document};
 use serde_json::{Value as Json, json};
 
-use super::document;
+use super::{document, moment};
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
 use crate::terminal::table::{Cell, Table};
@@ -29,6 +29,7 @@ Examples:
   ayni query places '{\"country\": {\"$in\": [\"PE\", \"BO\"]}}' --fields name,country
   ayni query places name='El Tarter' --json
   ayni query places country=PE --count
+  ayni query places country=PE --as-of '3 days ago'
   ayni query places country=PE --explain")]
 pub(crate) struct Arguments {
     /// The collection
@@ -53,6 +54,9 @@ pub(crate) struct Arguments {
     /// Only how it is answered: by which index, and how many documents are looked at
     #[arg(long, conflicts_with = "count")]
     explain: bool,
+    /// As everything was at this time, by the clocks of those who wrote it
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
 }
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
@@ -61,12 +65,17 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let fields = fields.map_err(|error| Failure::usage(error, "write --fields name,address.city"))?;
     let sort = arguments.sort.as_deref().map(str::parse::<Sort>).transpose();
     let sort = sort.map_err(|error| Failure::usage(error, "write --sort country,population:desc"))?;
+    let as_of = arguments.as_of.as_deref().map(moment::parse).transpose()?;
     let project = setting.open_project()?;
     let collection = project.collection(&arguments.collection);
     check_exists(&collection)?;
+    let past = as_of.map(|moment| collection.as_of(moment));
     let start = Instant::now();
     if arguments.count {
-        let count = collection.count(&selector)?;
+        let count = match &past {
+            None => collection.count(&selector)?,
+            Some(past) => past.count(&selector)?,
+        };
         match setting.json {
             true => out::json(&json!({ "count": count }))?,
             false => out::line(count)?,
@@ -78,9 +87,9 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     query.sort = sort.unwrap_or_default();
     query.limit = arguments.limit.or(at_terminal.then_some(ROWS + 1));
     if arguments.explain {
-        return explain(setting, &collection.explain(&query)?);
+        return explain(setting, &past.map_or_else(|| collection.explain(&query), |past| past.explain(&query))?);
     }
-    let mut found = collection.query(&query)?;
+    let mut found = past.map_or_else(|| collection.query(&query), |past| past.query(&query))?;
     let took = start.elapsed();
     let more = arguments.limit.is_none() && at_terminal && found.len() as u64 > ROWS;
     found.truncate(if more { ROWS as usize } else { found.len() });
@@ -94,9 +103,12 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     print(&rows, fields.as_ref())?;
     if at_terminal {
         let amount = words::counted(rows.len() as u64, "document");
+        let then = as_of.map_or(String::new(), |moment| format!(" as of {}", words::date(moment)));
         match more {
-            true => say::note(format_args!("the first {amount}, in {}; --limit shows more", words::duration(took))),
-            false => say::note(format_args!("{amount} in {}", words::duration(took))),
+            true => {
+                say::note(format_args!("the first {amount}{then}, in {}; --limit shows more", words::duration(took)))
+            }
+            false => say::note(format_args!("{amount}{then} in {}", words::duration(took))),
         }
     }
     Ok(Answer::from(!rows.is_empty()))
@@ -123,11 +135,18 @@ fn explain(setting: &Setting, how: &Explanation) -> Outcome {
         out::json(&json!({
             "index": index, "runs": how.runs, "ordered": how.ordered,
             "keys": how.keys, "documents": how.documents, "found": how.found,
+            "as_of": how.as_of.map(words::timestamp), "merged": how.merged,
         }))?;
         return Ok(Answer::from(how.found > 0));
     }
     let looked = words::counted(how.documents, "document");
     match index {
+        None if how.as_of.is_some() => {
+            let merged = words::count(how.merged);
+            out::line(format_args!(
+                "looks at all, as no index is of the past: {looked}, {merged} merged from versions of then"
+            ))?;
+        }
         None => out::line(format_args!("looks at all: {looked}"))?,
         Some(field) => {
             let order = if how.ordered { ", in the order asked for" } else { "" };

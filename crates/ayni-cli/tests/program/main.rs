@@ -3,6 +3,7 @@
 mod documents;
 #[cfg(unix)]
 mod editor;
+mod history;
 mod interchange;
 mod projects;
 mod schemas;

@@ -34,7 +34,7 @@ pub(super) fn role_left(body: &ControlBody) -> Option<Role> {
 }
 
 /// One fencing entry that stands.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Standing {
     pub(super) node: NodeId,
     /// For control logs: the last entries that count, at ends of commits.
@@ -42,7 +42,7 @@ pub(super) struct Standing {
 }
 
 /// All fencing entries that stand, by device and kind of log.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Fences {
     standing: HashMap<(DeviceId, LogKind), Vec<Standing>>,
 }

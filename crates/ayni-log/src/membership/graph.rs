@@ -48,7 +48,7 @@ impl Clock {
 }
 
 /// One entry with what follows from its place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) entry: ControlEntry,
     pub(super) log: LogId,
@@ -63,7 +63,7 @@ pub(super) struct Node {
     pub(super) whole: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Chain {
     /// Where it forked off: chain and index of the entry before its first.
     parent: Option<(u32, u32)>,
@@ -71,7 +71,7 @@ struct Chain {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Graph {
     pub(super) project: ProjectId,
     pub(super) nodes: Vec<Node>,

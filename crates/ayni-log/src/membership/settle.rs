@@ -17,7 +17,7 @@ use super::graph::{Clock, Graph, NodeId};
 use super::people::Role;
 
 /// What follows from a graph.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Settled {
     /// Whether each node counts.
     pub(super) valid: Vec<bool>,

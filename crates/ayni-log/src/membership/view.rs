@@ -21,7 +21,7 @@ use super::request::{JoinRequest, RequestError};
 use super::settle::{Settled, role_in};
 
 /// See the module. Entries are given in whatever order they come; all of a view's answers are about those that are in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ControlView {
     graph: Graph,
     settled: Settled,

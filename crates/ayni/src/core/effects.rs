@@ -325,7 +325,8 @@ pub(crate) fn versions_of(
     ancestry(store, state, heads.into_iter().collect(), None)
 }
 
-fn load_version(store: &Snapshot<'_>, state: &mut State, key: EntryKey) -> Result<Version, Error> {
+/// The version that an entry is, read from the store.
+pub(crate) fn load_version(store: &Snapshot<'_>, state: &mut State, key: EntryKey) -> Result<Version, Error> {
     let (row, position) = entry_place(key);
     let Some(stored) = store.entry(key)? else {
         // Damage took it: it keeps its place, and has no effect any more.
@@ -342,7 +343,8 @@ fn load_version(store: &Snapshot<'_>, state: &mut State, key: EntryKey) -> Resul
     Ok(state.version(row, position, stored.hash, time, parents, change))
 }
 
-fn parents_of(state: &State, row: BranchRow, position: u64, header: &Header) -> Vec<EntryKey> {
+/// The entries that an entry names as parents, as far as they lead somewhere.
+pub(crate) fn parents_of(state: &State, row: BranchRow, position: u64, header: &Header) -> Vec<EntryKey> {
     let body = header.v1();
     body.and_then(|body| state.branches.resolve(row, position, &body.subject)).unwrap_or_default()
 }

@@ -5,6 +5,7 @@
 //! - [`state`]: everything known about a project between transactions; [`reading`]: what it reads of its branches.
 //! - [`ingest`]: verified segments on their way into the store.
 //! - [`effects`]: whole commits taking effect; [`documents`]: what they change; [`indexing`]: where that stands in indexes.
+//! - [`past`]: which entries of a document there were at a moment.
 //! - [`pen`]: this device's changes on their way into its log; [`control`]: its membership entries; [`anchors`]: what
 //!   both have seen of others; [`schemas`]: what of these holds for collections.
 
@@ -16,6 +17,7 @@ pub(crate) mod effects;
 pub(crate) mod indexing;
 pub(crate) mod ingest;
 pub(crate) mod inner;
+pub(crate) mod past;
 pub(crate) mod pen;
 pub(crate) mod project;
 pub(crate) mod reading;

@@ -144,6 +144,27 @@ impl ProjectCore {
         result
     }
 
+    /// The same on a copy of the state, for who reads for long: meanwhile others write.
+    pub(crate) fn read_long<T>(
+        &self,
+        inner: &Inner,
+        work: impl FnOnce(&ayni_store::Snapshot<'_>, &mut State) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut memory = self.lock(inner)?;
+        let mut grown = Vec::new();
+        let result = inner.store.read_beside_others(|snapshot, others| {
+            let mut state = self.current(inner, snapshot, &mut memory, others)?.clone();
+            self.publish(&state);
+            grown = memory.take_grown();
+            drop(memory);
+            work(snapshot, &mut state)
+        });
+        if !grown.is_empty() {
+            self.announce(inner, &grown);
+        }
+        result
+    }
+
     /// What readers need, from memory.
     pub(crate) fn published(&self, inner: &Inner) -> Result<Arc<Published>, Error> {
         if let Some(published) = self.published.read().unwrap_or_else(PoisonError::into_inner).as_ref() {

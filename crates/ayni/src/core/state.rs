@@ -30,6 +30,7 @@ pub(crate) struct KnownCollection {
 }
 
 /// See the module.
+#[derive(Clone)]
 pub(crate) struct State {
     pub(crate) project: ProjectId,
     pub(crate) row: ProjectRow,

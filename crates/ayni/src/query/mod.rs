@@ -36,6 +36,7 @@ pub use parse::SelectorError;
 pub use projection::Projection;
 pub use ranges::KeyRange;
 pub use run::Explanation;
+pub(crate) use run::Found;
 pub use selector::{Lookup, Selector, WithId};
 pub use sort::{Direction, Sort};
 pub use value_test::{Pattern, PatternError, Test, Type};

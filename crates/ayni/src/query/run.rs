@@ -45,36 +45,50 @@ pub struct Explanation {
     pub documents: u64,
     /// Documents that were found.
     pub found: u64,
+    /// Asked of the past, at this moment (milliseconds since 1970), which no index serves; `None`: of what is shown now.
+    pub as_of: Option<i64>,
+    /// Of the documents those that were merged from their versions of then: they have changed since.
+    pub merged: u64,
 }
 
 /// What was found so far, no more of it than can still matter.
-struct Found<'q> {
+pub(crate) struct Found<'q> {
     query: &'q Query,
     collection: &'q Collection,
     documents: Vec<Document>,
-    cost: Explanation,
+    pub(crate) cost: Explanation,
 }
 
-impl Found<'_> {
+impl<'q> Found<'q> {
+    pub(crate) fn new(query: &'q Query, collection: &'q Collection) -> Self {
+        Self { query, collection, documents: Vec::new(), cost: Explanation::default() }
+    }
+
     /// How many documents can matter at the most.
     fn most(&self) -> Option<usize> {
         let limit = self.query.limit?;
         usize::try_from(limit.saturating_add(self.query.skip)).ok()
     }
 
-    fn take(&mut self, document: &DocumentRef<'_>) -> Result<bool, Error> {
+    /// Looks at a document as it is stored; gives whether it is one of those asked for.
+    pub(crate) fn take(&mut self, document: &DocumentRef<'_>) -> Result<bool, Error> {
         self.cost.documents += 1;
-        if document.flags & flags::DELETED != 0 || !matches(&self.query.selector, document.id, document.body) {
+        if !self.query.selector.holds_for_stored(document) {
             return Ok(false);
         }
         let merged = read(document.body, &document.heads)?;
-        self.documents.push(self.collection.document(document.id, merged));
+        self.keep(self.collection.document(document.id, merged));
+        Ok(true)
+    }
+
+    /// Takes in a document that is one of those asked for.
+    pub(crate) fn keep(&mut self, document: Document) {
+        self.documents.push(document);
         if let Some(most) = self.most()
             && self.documents.len() > most.saturating_mul(2).saturating_add(1_024)
         {
             self.cut(most);
         }
-        Ok(true)
     }
 
     /// Whether a document is no further in the order of an index than the one found last.
@@ -89,10 +103,20 @@ impl Found<'_> {
         self.documents.truncate(most);
     }
 
-    fn finish(mut self) -> Vec<Document> {
+    /// Those asked for, in order, and what it cost to find them.
+    pub(crate) fn finish(mut self) -> (Vec<Document>, Explanation) {
         self.cut(self.most().unwrap_or(usize::MAX));
         let skip = usize::try_from(self.query.skip).unwrap_or(usize::MAX).min(self.documents.len());
-        self.documents.split_off(skip)
+        let documents = self.documents.split_off(skip);
+        let cost = Explanation { found: documents.len() as u64, ..self.cost };
+        (documents, cost)
+    }
+}
+
+impl Selector {
+    /// Whether it holds for a document that is stored and was not deleted.
+    pub(crate) fn holds_for_stored(&self, document: &DocumentRef<'_>) -> bool {
+        document.flags & flags::DELETED == 0 && matches(self, document.id, document.body)
     }
 }
 
@@ -129,7 +153,7 @@ impl Collection {
         let Some(row) = self.row()? else { return Ok(Default::default()) };
         let published = self.project.published()?;
         let indexes = published.indexes.get(&row).map_or(&[][..], Vec::as_slice);
-        let mut found = Found { query, collection: self, documents: Vec::new(), cost: Explanation::default() };
+        let mut found = Found::new(query, self);
         self.project.database.inner.store.read(|snapshot| match Plan::of(snapshot, indexes, query)? {
             Plan::Scan => scan(snapshot, row, &mut found),
             Plan::Index(reading) => {
@@ -143,10 +167,7 @@ impl Collection {
                 if reading.lacks_last { scan(snapshot, row, &mut found) } else { Ok(()) }
             }
         })?;
-        let mut cost = std::mem::take(&mut found.cost);
-        let documents = found.finish();
-        cost.found = documents.len() as u64;
-        Ok((documents, cost))
+        Ok(found.finish())
     }
 
     /// How many documents a selector holds for.

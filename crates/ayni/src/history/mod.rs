@@ -1,9 +1,28 @@
 //! History: the versions of a document, what it was in each, and going back to one.
+//!
+//! - [`sittings`]: versions that one author wrote in a row, as people look at a history.
+//! - [`provenance`]: who wrote what a document shows.
+//! - [`undo`]: taking back what a change did; [`commits`]: what this device's last commit did, and taking that back.
+//! - [`past`]: a whole collection as it was at a moment.
+
+mod commits;
+mod past;
+mod provenance;
+mod sittings;
+#[cfg(test)]
+mod tests;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ayni_doc::{Change, Version, version_id};
+use ayni_doc::{Change, EntryKey, Version, version_id};
 use ayni_log::ids::{DeviceId, DocumentId, Hash};
+
+pub use commits::{Commit, CommittedDocument};
+pub use past::Past;
+pub use provenance::{Authored, Provenance};
+pub use sittings::{PAUSE, Sitting};
+pub use undo::{Existence, Kept, SetBack, Undone};
 
 use crate::collection::Collection;
 use crate::core::effects::versions_of;
@@ -23,7 +42,7 @@ pub struct VersionInfo {
     pub author_name: String,
     /// What it did.
     pub change: Change,
-    /// The hashes of the versions that its author had read.
+    /// The ids of the versions that its author had read.
     pub parents: Vec<Hash>,
 }
 
@@ -35,24 +54,10 @@ impl Collection {
     pub fn history(&self, id: DocumentId) -> Result<Vec<VersionInfo>, Error> {
         let none = || Error::NoDocument { collection: self.name.clone(), id };
         let row = self.row()?.ok_or_else(none)?;
-        let inner = &self.project.database.inner;
         let published = self.project.published()?;
-        self.project.core.read(inner, |snapshot, state| {
+        self.project.core.read(&self.project.database.inner, |snapshot, state| {
             let stored = snapshot.document_by_id(row, id)?.ok_or_else(none)?;
-            let versions = versions_of(snapshot, state, stored.heads)?;
-            let hashes: BTreeMap<_, _> = versions.iter().map(|version| (version.key, version.hash)).collect();
-            let ordered = in_order(versions);
-            let info = |version: Version| {
-                Some(VersionInfo {
-                    id: version_id(&[version.hash]),
-                    time: version.time,
-                    author: version.author,
-                    author_name: published.names.get(&version.author).cloned().unwrap_or_default(),
-                    change: version.change?,
-                    parents: version.parents.iter().filter_map(|parent| hashes.get(parent).copied()).collect(),
-                })
-            };
-            Ok(ordered.into_iter().filter_map(info).collect())
+            Ok(listed(versions_of(snapshot, state, stored.heads)?, &published.names))
         })
     }
 
@@ -70,7 +75,7 @@ impl Collection {
             let versions = versions_of(snapshot, state, stored.heads)?;
             let is_it = |one: &&Version| one.change.is_some() && version_id(&[one.hash]) == version;
             let key = versions.iter().find(is_it).ok_or_else(none)?.key;
-            Ok(self.document(id, ayni_doc::merge(&ancestry(versions, key))))
+            Ok(self.document(id, ayni_doc::merge(&with_ancestors(versions, key))))
         })
     }
 
@@ -84,17 +89,47 @@ impl Collection {
         if wanted.is_deleted() {
             return Err(Error::VersionDeleted { collection: self.name.clone(), id, version });
         }
-        let none = || Error::NoDocument { collection: self.name.clone(), id };
-        let current = self.get_deleted(id)?.ok_or_else(none)?;
+        self.restore_to(&wanted)
+    }
+
+    /// Makes a document show what a handle of it shows, as [`Collection::restore`] does: for one of [`Past::get`].
+    ///
+    /// # Errors
+    /// [`Error::NoDocument`] if there is none with this id.
+    pub fn restore_to(&self, past: &Document) -> Result<bool, Error> {
+        let none = || Error::NoDocument { collection: self.name.clone(), id: past.id };
+        let current = self.get_deleted(past.id)?.ok_or_else(none)?;
         self.project.write(|tx| {
-            tx.replace(&current, wanted.fields())?;
+            tx.replace(&current, past.fields())?;
             Ok(!tx.is_empty())
         })
     }
 }
 
+/// What is told of versions, in the order of a history. Those without effect are left out: who has seen one has seen what it
+/// had seen.
+fn listed(versions: Vec<Version>, names: &BTreeMap<DeviceId, String>) -> Vec<VersionInfo> {
+    let mut listed = Vec::with_capacity(versions.len());
+    let mut stands_for: BTreeMap<EntryKey, Vec<Hash>> = BTreeMap::new();
+    for version in in_order(versions) {
+        let mut parents: Vec<Hash> =
+            version.parents.iter().filter_map(|parent| stands_for.get(parent)).flatten().copied().collect();
+        parents.sort_unstable();
+        parents.dedup();
+        let Some(change) = version.change else {
+            stands_for.insert(version.key, parents);
+            continue;
+        };
+        let id = version_id(&[version.hash]);
+        stands_for.insert(version.key, vec![id]);
+        let author_name = names.get(&version.author).cloned().unwrap_or_default();
+        listed.push(VersionInfo { id, time: version.time, author: version.author, author_name, change, parents });
+    }
+    listed
+}
+
 /// A version and all before it.
-fn ancestry(versions: Vec<Version>, of: ayni_doc::EntryKey) -> Vec<Version> {
+fn with_ancestors(versions: Vec<Version>, of: EntryKey) -> Vec<Version> {
     let mut by_key: BTreeMap<_, Version> = versions.into_iter().map(|version| (version.key, version)).collect();
     let (mut wanted, mut found) = (vec![of], Vec::new());
     while let Some(key) = wanted.pop() {

@@ -1,0 +1,130 @@
+//! `ayni show`: one document as people look at it: what it shows, who wrote that, and what is in conflict.
+
+use std::io::Write;
+
+use ayni::doc::{Conflict, Value};
+use ayni::{Authored, Document, Provenance, VersionInfo};
+use console::style;
+use serde_json::{Map, Value as Json, json};
+
+use super::address::{Address, When};
+use super::conflicts::{self, Names};
+use super::document;
+use crate::failure::{Answer, Failure, Outcome};
+use crate::setting::Setting;
+use crate::terminal::{out, words};
+
+/// Show a document, as it is or as it was: its fields, who wrote each and when, and what is in conflict
+#[derive(clap::Args)]
+#[command(after_help = "\
+A version is written as `ayni history` shows it, or the start of it. A time goes by the clocks of those who wrote, and by what \
+this device holds now: 2026-11-20 (as of its end), '2026-11-20 14:30', 2026-11-20T14:30:05Z, '2h ago', yesterday.
+
+Examples:
+  ayni show places aebagbaf
+  ayni show places aebagbaf@5f2c
+  ayni show people 'ana@3 days ago' --json")]
+pub(crate) struct Arguments {
+    /// The collection
+    collection: String,
+    /// The id, the start of it, or the key; @VERSION or @TIME behind it: as it was
+    #[arg(required_unless_present = "key", conflicts_with = "key")]
+    document: Option<String>,
+    /// The key
+    #[arg(long)]
+    key: Option<String>,
+}
+
+pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
+    let project = setting.open_project()?;
+    let collection = project.collection(&arguments.collection);
+    let address = Address::find(&collection, arguments.document.as_deref(), arguments.key.as_deref())?;
+    let found = address.open(&collection)?;
+    let provenance = collection.provenance(&found)?;
+    let names = conflicts::names(&project)?;
+    match setting.json {
+        true => out::json(&as_json(&found, &provenance, &names))?,
+        false => print(&found, &provenance, &names, address.at)?,
+    }
+    Ok(Answer::Yes)
+}
+
+fn print(found: &Document, provenance: &Provenance, names: &Names, at: Option<When>) -> Result<(), Failure> {
+    let mut out = out::data();
+    writeln!(out, "{}", style(format!("{}  {}", found.collection(), found.id())).dim())?;
+    writeln!(out, "{}", style(versions(provenance, at)).dim())?;
+    let fields = found.fields();
+    let conflicts = found.conflicts();
+    let rows: Vec<(String, String, Option<&Authored>)> = document::leaves(&fields)
+        .into_iter()
+        .map(|(name, value)| {
+            let by = name.parse().ok().and_then(|path| provenance.fields.get(&path));
+            (name, words::value(value).replace('\n', "\n    "), by)
+        })
+        .collect();
+    let names_width = rows.iter().map(|(name, ..)| console::measure_text_width(name)).max().unwrap_or(0);
+    let one_line = rows.iter().filter(|(_, value, _)| !value.contains('\n'));
+    let width = one_line.map(|(_, value, _)| console::measure_text_width(value)).max().unwrap_or(0).min(48);
+    let pad = |text: &str, width| console::pad_str(text, width, console::Alignment::Left, None).into_owned();
+    for (name, value, by) in &rows {
+        let by = by.map_or(String::new(), |by| {
+            format!("{}, {}", words::device(&by.author_name, by.author), words::when(by.time))
+        });
+        writeln!(out, "  {}  {}  {}", style(pad(name, names_width)).cyan(), pad(value, width), style(by).dim())?;
+    }
+    if !conflicts.is_empty() {
+        writeln!(out, "{}", style("in conflict:").yellow())?;
+        for conflict in &conflicts {
+            write!(out, "{}", conflicts::listed(conflict, names))?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// Which version it is, and how it came about.
+fn versions(provenance: &Provenance, at: Option<When>) -> String {
+    let ids: Vec<String> = provenance.heads.iter().map(|head| words::short(head.id)).collect();
+    let which = match ids.len() {
+        1 => format!("version {}", ids.join("")),
+        _ => format!("versions {} together", ids.join(" and ")),
+    };
+    let then = match at {
+        Some(When::Moment(moment)) => format!(" as of {}", words::date(moment)),
+        _ => String::new(),
+    };
+    let first = provenance.first.as_ref().map_or(String::new(), |first| {
+        format!("; created {} by {}", words::when(first.time), words::device(&first.author_name, first.author))
+    });
+    format!("{which}{then}: {}{first}", words::counted(provenance.versions as u64, "change"))
+}
+
+fn as_json(found: &Document, provenance: &Provenance, names: &Names) -> Json {
+    let fields = provenance.fields.iter().map(|(path, by)| {
+        let value = found.get(path.names()).as_ref().map(Value::to_json);
+        let mut field =
+            Map::from_iter([("field".to_owned(), json!(path.to_string())), ("value".to_owned(), json!(value))]);
+        field.extend(authored(by));
+        Json::Object(field)
+    });
+    let conflict = |conflict: &Conflict| conflicts::as_json(found, conflict, names);
+    let head = |head: &VersionInfo| json!(head.id.to_string());
+    json!({
+        "_id": found.id().to_string(),
+        "collection": found.collection(),
+        "versions": provenance.heads.iter().map(head).collect::<Vec<_>>(),
+        "changes": provenance.versions,
+        "created": provenance.first.as_ref().map(authored),
+        "fields": fields.collect::<Vec<_>>(),
+        "conflicts": found.conflicts().iter().map(conflict).collect::<Vec<_>>(),
+    })
+}
+
+/// Who wrote something, for programs.
+pub(super) fn authored(by: &Authored) -> Map<String, Json> {
+    Map::from_iter([
+        ("version".to_owned(), json!(by.version.to_string())),
+        ("time".to_owned(), json!(words::timestamp(by.time))),
+        ("device".to_owned(), json!(by.author.to_string())),
+        ("name".to_owned(), json!(by.author_name)),
+    ])
+}
