@@ -376,7 +376,8 @@ impl State {
     }
 }
 
-fn read_indexes(store: &Snapshot<'_>, collection: CollectionRow) -> Result<Vec<Index>, Error> {
+/// The indexes of a collection as the store holds them.
+pub(crate) fn read_indexes(store: &Snapshot<'_>, collection: CollectionRow) -> Result<Vec<Index>, Error> {
     let mut indexes = Vec::new();
     for (row, definition) in store.indexes(collection)? {
         let text = String::from_utf8(definition).map_err(|_| Error::Damaged("an index"))?;

@@ -160,7 +160,7 @@ impl Found<'_> {
 }
 
 /// Whether a selector holds for a document as the store keeps it.
-fn matches(selector: &Selector, id: DocumentId, body: &[u8]) -> bool {
+pub(crate) fn matches(selector: &Selector, id: DocumentId, body: &[u8]) -> bool {
     selector.matches(&WithId(id, &Encoded(body)))
 }
 
@@ -192,20 +192,19 @@ impl Collection {
         let Some(row) = self.row()? else { return Ok(Default::default()) };
         let published = self.project.published()?;
         let indexes = published.indexes.get(&row).map_or(&[][..], Vec::as_slice);
+        self.project.database.inner.store.read(|snapshot| self.answer_at(snapshot, row, indexes, query))
+    }
+
+    /// Answers a query as of the moment of a snapshot.
+    pub(crate) fn answer_at(
+        &self,
+        snapshot: &Snapshot<'_>,
+        row: CollectionRow,
+        indexes: &[Index],
+        query: &Query,
+    ) -> Result<(Vec<Document>, Explanation), Error> {
         let mut found = Found { query, collection: self, documents: Vec::new(), cost: Explanation::default() };
-        self.project.database.inner.store.read(|snapshot| match Plan::of(snapshot, indexes, query)? {
-            Plan::Scan => scan(snapshot, row, &mut found),
-            Plan::Index(reading) => {
-                found.cost.index = Some(reading.index.path.clone());
-                (found.cost.runs, found.cost.ordered) = (reading.ranges.len(), reading.ordered.is_some());
-                for range in in_order(&reading.ranges, reading.ordered) {
-                    if read_index(snapshot, &reading, range, &mut found)?.is_break() {
-                        return Ok(());
-                    }
-                }
-                if reading.lacks_last { scan(snapshot, row, &mut found) } else { Ok(()) }
-            }
-        })?;
+        find(snapshot, row, indexes, &mut found)?;
         let mut cost = std::mem::take(&mut found.cost);
         let documents = found.finish();
         cost.found = documents.len() as u64;
@@ -251,6 +250,21 @@ impl Collection {
             Ok(())
         })
     }
+}
+
+fn find(store: &Snapshot<'_>, row: CollectionRow, indexes: &[Index], found: &mut Found<'_>) -> Result<(), Error> {
+    let reading = match Plan::of(store, indexes, found.query)? {
+        Plan::Scan => return scan(store, row, found),
+        Plan::Index(reading) => reading,
+    };
+    found.cost.index = Some(reading.index.path.clone());
+    (found.cost.runs, found.cost.ordered) = (reading.ranges.len(), reading.ordered.is_some());
+    for range in in_order(&reading.ranges, reading.ordered) {
+        if read_index(store, &reading, range, found)?.is_break() {
+            return Ok(());
+        }
+    }
+    if reading.lacks_last { scan(store, row, found) } else { Ok(()) }
 }
 
 /// Looks at all documents in the order in which they lie, several times as fast as in that of their ids. But where a few
