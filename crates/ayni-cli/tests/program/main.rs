@@ -7,3 +7,4 @@ mod interchange;
 mod projects;
 mod support;
 mod syncing;
+mod watching;

@@ -341,7 +341,7 @@ impl Ears {
 }
 
 /// Ctrl-C, or the system's request to end.
-async fn asked_to_stop() {
+pub(super) async fn asked_to_stop() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
