@@ -114,13 +114,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_sorted_list(items in proptest::collection::vec((0..3_000u32, 0..3u8), 0..4_000)) {
+        fn it_is_a_sorted_list(items in proptest::collection::vec((0..3_000u32, 0..5u8), 0..2_000)) {
             let mut expected = BTreeSet::new();
             let mut ranked = Ranked::from_sorted((0..1_000).map(|number| number * 2));
             expected.extend((0..1_000).map(|number| number * 2));
             for (item, act) in items {
                 match act {
                     0 => prop_assert_eq!(ranked.remove_by(|known| known.cmp(&item)).is_some(), expected.remove(&item)),
+                    // A run, so that chunks become empty.
+                    2 if expected.len() % 31 == 0 => for item in item..item + 1_500 {
+                        prop_assert_eq!(ranked.remove_by(|known| known.cmp(&item)).is_some(), expected.remove(&item));
+                    },
                     1 if expected.len() % 7 == 0 => prop_assert_eq!(ranked.pop(), expected.pop_last()),
                     _ if expected.insert(item) => ranked.insert_by(item, |known| known.cmp(&item)),
                     _ => {}
