@@ -53,10 +53,10 @@ impl Sort {
 
     /// As [`Sort::compare`] of the documents whose keys these are.
     pub(crate) fn compare_keys(&self, left: &SortKey, right: &SortKey) -> Ordering {
-        let by = |((left, right), (_, direction)): ((&Option<Value>, &Option<Value>), &(Path, Direction))| {
-            direction.of(order(left.as_ref(), right.as_ref()))
-        };
-        left.iter().zip(right).zip(&self.0).map(by).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        let values = left.iter().zip(right).zip(&self.0);
+        let mut orders =
+            values.map(|((left, right), (_, direction))| direction.of(order(left.as_ref(), right.as_ref())));
+        orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 }
 
