@@ -113,6 +113,7 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn it_is_a_sorted_list(items in proptest::collection::vec((0..3_000u32, 0..5u8), 0..2_000)) {
             let mut expected = BTreeSet::new();
