@@ -71,9 +71,9 @@ impl Setting {
         })
     }
 
-    /// Opens the database. The process that syncs, if there is one, learns of every commit.
+    /// Opens the database. The processes that sync and watch, if there are any, learn of every commit.
     pub(crate) fn open(&self) -> Result<Database, Failure> {
-        let database = self.open_quietly()?;
+        let database = self.open_untold()?;
         let folder = database.folder().to_owned();
         database.on_commit(move || {
             ayni_net::wake::notify(&folder);
@@ -81,8 +81,15 @@ impl Setting {
         Ok(database)
     }
 
-    /// Opens the database for the process that syncs, which nobody needs to tell.
-    pub(crate) fn open_quietly(&self) -> Result<Database, Failure> {
+    /// Opens the database for a process that syncs: those that watch learn of every commit.
+    pub(crate) fn open_to_sync(&self) -> Result<Database, Failure> {
+        let database = self.open_untold()?;
+        let folder = database.folder().to_owned();
+        database.on_commit(move || ayni_net::wake::notify_watching(&folder));
+        Ok(database)
+    }
+
+    fn open_untold(&self) -> Result<Database, Failure> {
         let database = Database::open(&self.folder()?, self.options()?)?;
         if database.continuity() == ayni::Continuity::Restored {
             say::warning(

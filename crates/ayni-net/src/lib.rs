@@ -13,7 +13,7 @@
 //! book says when to dial it, the switchboard settles which of several connections to one peer
 //! stands, and a channel carries bytes between its QUIC stream and the [`Link`].
 //!
-//! [`wake`] lets another process on the same database folder say that there is something to send.
+//! [`wake`] lets processes on the same database folder tell each other that something was committed.
 
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 

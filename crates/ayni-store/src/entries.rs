@@ -157,6 +157,31 @@ impl Snapshot<'_> {
         Ok(())
     }
 
+    /// Visits the documents that the entries of a branch at some positions are about, once for each entry, until the visitor
+    /// breaks off. What the entries say is not read.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub fn documents_of(
+        &self,
+        branch: BranchRow,
+        positions: Range<u64>,
+        mut visit: impl FnMut(DocumentRow) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut statement =
+            self.statement("SELECT doc FROM entries WHERE key >= ?1 AND key < ?2 AND doc IS NOT NULL")?;
+        for piece in self.pieces(branch)? {
+            let Some((from, to)) = keys_within(&piece, &positions) else { continue };
+            let mut rows = statement.query([from, to])?;
+            while let Some(row) = rows.next()? {
+                if visit(row.get(0)?).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The segment of a branch that begins at a position, up to the next checkpoint whose signature is kept: what another
     /// device that holds everything before is to be sent. `None` if there is nothing from there on.
     ///

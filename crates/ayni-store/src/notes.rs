@@ -17,8 +17,13 @@ pub struct StoredReceipt {
     pub receipt: Vec<u8>,
 }
 
-/// The scope of settings of the whole device; projects' scopes are their rows, from 1, and the store's own is -1.
+/// The scope of settings of the whole device; projects' scopes are their rows, from 1.
 const DEVICE: i64 = 0;
+/// The scope of the store's own settings.
+const STORE: i64 = -1;
+
+/// The setting that counts how often documents were made anew.
+const REMADE: &str = "remade";
 
 fn scope(project: Option<ProjectRow>) -> i64 {
     project.map_or(DEVICE, |project| project.0)
@@ -91,6 +96,17 @@ impl Snapshot<'_> {
         let mut statement = self.statement("SELECT version FROM views WHERE name = ?1")?;
         Ok(statement.query_row([view], |row| row.get(0)).optional()?)
     }
+
+    /// A number that grows with [`Write::note_remade`], in whatever process. As long as it stays the same, the documents that
+    /// change are those of the entries that the views take in ([`Branch::applied`](crate::Branch::applied)).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub fn remade(&self) -> Result<u64, StoreError> {
+        let mut statement = self.statement("SELECT value FROM settings WHERE scope = ?1 AND name = ?2")?;
+        let count: Option<[u8; 8]> = statement.query_row(params![STORE, REMADE], |row| row.get(0)).optional()?;
+        Ok(count.map_or(0, u64::from_be_bytes))
+    }
 }
 
 impl Write<'_> {
@@ -155,6 +171,18 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Notes that documents change otherwise than by entries that the views take in: who follows those must look at all.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing of the transaction stands.
+    pub fn note_remade(&mut self) -> Result<(), StoreError> {
+        let count = self.remade()?.wrapping_add(1);
+        let mut statement =
+            self.statement("INSERT OR REPLACE INTO settings(scope, name, value) VALUES (?1, ?2, ?3)")?;
+        statement.execute(params![STORE, REMADE, count.to_be_bytes().as_slice()])?;
+        Ok(())
+    }
+
     /// Drops all documents and index keys, with what entries say of them, and the views' versions: the caller builds them
     /// anew from the log, in this same transaction or (since [`Snapshot::view_version`] then gives `None`) later.
     ///
@@ -171,6 +199,6 @@ impl Write<'_> {
         ] {
             self.statement(sql)?.execute([])?;
         }
-        Ok(())
+        self.note_remade()
     }
 }

@@ -422,10 +422,18 @@ impl Database {
         for core in self.inner.cores() {
             core.refresh(&self.inner)?;
         }
+        self.nudge();
         Ok(())
     }
 
-    /// Calls something after each commit of this process: to wake the process that syncs.
+    /// Lets live queries ([`Collection::watch`](crate::Collection::watch)) look whether another process on the same folder
+    /// has committed something. It reads nothing itself, so it may be called for every hint there is: `ayni-net` does, when
+    /// another process signals.
+    pub fn nudge(&self) {
+        self.inner.cores().iter().for_each(|core| core.nudge());
+    }
+
+    /// Calls something after each commit of this process: to wake the processes that sync or watch.
     pub fn on_commit(&self, call: impl Fn() + Send + Sync + 'static) {
         self.inner.on_commit.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(call));
     }

@@ -47,6 +47,7 @@ pub mod formats;
 mod history;
 mod index;
 pub mod interchange;
+mod live;
 mod project;
 pub mod query;
 mod repair;
@@ -72,6 +73,7 @@ pub use history::{
     VersionInfo,
 };
 pub use index::{Index, IndexError, Tokenizer};
+pub use live::{Difference, Effort, LiveQuery};
 pub use project::{CollectionInfo, Invitation, Member, Project, Standing};
 pub use repair::RebuildProgress;
 pub use status::{DeviceStatus, ReceiptStatus, Status};

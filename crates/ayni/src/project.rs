@@ -209,7 +209,9 @@ impl Project {
         self.database.inner.store.read(|snapshot| crate::collection::digest(snapshot, &published.collections))
     }
 
-    /// A number that grows whenever something in the project changed. With [`Project::wait`] it makes live views.
+    /// A number that grows whenever something in the project changed, or another process may have changed something. With
+    /// [`Project::wait`] it tells when to look again; what changed in the answer to a query is told by
+    /// [`Collection::watch`].
     pub fn revision(&self) -> u64 {
         self.core.revision()
     }

@@ -61,6 +61,9 @@ impl Database {
             }
         }
         self.inner.store.write(|tx| tx.set_view_version(DOCUMENTS, DOCUMENTS_VERSION))?;
+        // Live queries held still until now.
+        self.nudge();
+        self.inner.committed();
         Ok(all)
     }
 }

@@ -1,5 +1,8 @@
 //! The examples do what they say.
 
+#[path = "../examples/chat.rs"]
+#[expect(dead_code, reason = "its `main` is for `cargo run`")]
+mod chat;
 #[path = "../examples/notebook.rs"]
 #[expect(dead_code, reason = "its `main` is for `cargo run`")]
 mod notebook;
@@ -15,6 +18,14 @@ fn prints(run: impl FnOnce(&std::path::Path, &mut Vec<u8>) -> Result<(), Box<dyn
     let (folder, mut out) = (tempfile::tempdir().unwrap(), Vec::new());
     run(folder.path(), &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap().lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn a_chat_room_shows_the_last_messages_as_they_come() {
+    prints(
+        |folder, out| chat::run(folder, out),
+        &["Good morning", "Who brings the bread? | Good morning", "I do | Who brings the bread?"],
+    );
 }
 
 #[test]

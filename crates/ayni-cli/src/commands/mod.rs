@@ -30,6 +30,7 @@ mod show;
 mod status;
 mod sync;
 mod undo;
+mod watch;
 
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -97,6 +98,7 @@ enum Command {
     Edit(edit::Arguments),
     Delete(delete::Arguments),
     Query(query::Arguments),
+    Watch(watch::Arguments),
     History(history::Arguments),
     Diff(diff::Arguments),
     Restore(restore::Arguments),
@@ -150,6 +152,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Edit(arguments)) => edit::run(setting, arguments),
         Some(Command::Delete(arguments)) => delete::run(setting, arguments),
         Some(Command::Query(arguments)) => query::run(setting, arguments),
+        Some(Command::Watch(arguments)) => watch::run(setting, arguments),
         Some(Command::History(arguments)) => history::run(setting, arguments),
         Some(Command::Diff(arguments)) => diff::run(setting, arguments),
         Some(Command::Restore(arguments)) => restore::run(setting, arguments),

@@ -37,7 +37,7 @@ struct Peer {
 }
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
-    let database = setting.open_quietly()?;
+    let database = setting.open_to_sync()?;
     if database.projects()?.is_empty() {
         return Err(no_project());
     }

@@ -61,10 +61,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let selector = selector(&arguments.selector)?;
-    let fields = arguments.fields.as_deref().map(str::parse::<Projection>).transpose();
-    let fields = fields.map_err(|error| Failure::usage(error, "write --fields name,address.city"))?;
-    let sort = arguments.sort.as_deref().map(str::parse::<Sort>).transpose();
-    let sort = sort.map_err(|error| Failure::usage(error, "write --sort country,population:desc"))?;
+    let fields = fields(arguments.fields.as_deref())?;
+    let sort = sort(arguments.sort.as_deref())?;
     let as_of = arguments.as_of.as_deref().map(moment::parse).transpose()?;
     let project = setting.open_project()?;
     let collection = project.collection(&arguments.collection);
@@ -84,7 +82,7 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     }
     let at_terminal = out::is_terminal() && !setting.json;
     let mut query = Query::new(selector).skip(arguments.skip);
-    query.sort = sort.unwrap_or_default();
+    query.sort = sort;
     query.limit = arguments.limit.or(at_terminal.then_some(ROWS + 1));
     if arguments.explain {
         return explain(setting, &past.map_or_else(|| collection.explain(&query), |past| past.explain(&query))?);
@@ -158,6 +156,18 @@ fn explain(setting: &Setting, how: &Explanation) -> Outcome {
     Ok(Answer::from(how.found > 0))
 }
 
+/// The fields that `--fields` names.
+pub(super) fn fields(given: Option<&str>) -> Result<Option<Projection>, Failure> {
+    let fields = given.map(str::parse::<Projection>).transpose();
+    fields.map_err(|error| Failure::usage(error, "write --fields name,address.city"))
+}
+
+/// The order that `--sort` asks for.
+pub(super) fn sort(given: Option<&str>) -> Result<Sort, Failure> {
+    let sort = given.map(str::parse::<Sort>).transpose();
+    Ok(sort.map_err(|error| Failure::usage(error, "write --sort country,population:desc"))?.unwrap_or_default())
+}
+
 /// The selector that words make, each a condition or several, all of which must hold.
 pub(super) fn selector(given: &[String]) -> Result<Selector, Failure> {
     let conditions = given.iter().map(|word| quoted(word).parse::<Selector>());
@@ -182,12 +192,13 @@ fn quoted(word: &str) -> String {
     format!("{condition}{}", Json::String(value.to_owned()))
 }
 
-fn shown(document: &Document, fields: Option<&Projection>) -> Map {
+pub(super) fn shown(document: &Document, fields: Option<&Projection>) -> Map {
     let all = document.fields();
     fields.map_or_else(|| all.clone(), |fields| fields.of(&WithId(document.id(), &all)))
 }
 
-fn print(rows: &[(&Document, Map)], fields: Option<&Projection>) -> Result<(), Failure> {
+/// Prints documents as a table.
+pub(super) fn print(rows: &[(&Document, Map)], fields: Option<&Projection>) -> Result<(), Failure> {
     let columns = columns(rows, fields);
     let mut table = Table::new(&["id"]);
     for column in &columns {

@@ -88,6 +88,14 @@ pub(crate) fn date(millis: i64) -> String {
     }
 }
 
+/// The time of day here, to the second.
+pub(crate) fn clock(millis: i64) -> String {
+    match Timestamp::from_millisecond(millis) {
+        Ok(time) => time.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string(),
+        Err(_) => format!("{millis} ms"),
+    }
+}
+
 /// A time in milliseconds since 1970 for programs (RFC 3339, UTC).
 pub(crate) fn timestamp(millis: i64) -> String {
     Timestamp::from_millisecond(millis).map_or_else(|_| millis.to_string(), |time| time.to_string())

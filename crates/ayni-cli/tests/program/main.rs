@@ -9,3 +9,4 @@ mod projects;
 mod schemas;
 mod support;
 mod syncing;
+mod watching;

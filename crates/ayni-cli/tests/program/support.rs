@@ -115,6 +115,11 @@ impl Device {
         Syncing::of(self.command(&all))
     }
 
+    /// Runs `ayni watch` with JSON events until it is dropped.
+    pub(crate) fn watching(&self, arguments: &[&str]) -> Syncing {
+        Syncing::of(self.command(&[&["watch", "--json"], arguments].concat()))
+    }
+
     /// The same on a disk on which no file can grow beyond so many KiB.
     #[cfg(unix)]
     pub(crate) fn syncing_in_little_room(&self, kibibytes: usize) -> Syncing {
@@ -150,7 +155,7 @@ impl Ran {
     }
 }
 
-/// A running `ayni sync`.
+/// A running `ayni sync`, or another command that goes on and prints events.
 pub(crate) struct Syncing {
     child: Child,
     events: BufReader<ChildStdout>,
@@ -163,14 +168,19 @@ impl Syncing {
         Self { child, events }
     }
 
+    /// The next event.
+    pub(crate) fn next(&mut self) -> Json {
+        let mut line = String::new();
+        let read = self.events.read_line(&mut line).unwrap();
+        assert!(read > 0, "it ended without a further event");
+        serde_json::from_str(&line).unwrap()
+    }
+
     /// The next event of this name; those before it are passed over.
     pub(crate) fn event(&mut self, name: &str) -> Json {
         let start = Instant::now();
         loop {
-            let mut line = String::new();
-            let read = self.events.read_line(&mut line).unwrap();
-            assert!(read > 0, "sync ended without {name:?}");
-            let event: Json = serde_json::from_str(&line).unwrap();
+            let event = self.next();
             if event["event"] == name {
                 return event;
             }

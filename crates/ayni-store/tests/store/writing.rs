@@ -372,6 +372,17 @@ fn an_index_is_walked_forward_and_backward_within_bounds() {
     assert_eq!(walk(&store, index, KeyRange::ALL, Direction::Forward, 9), []);
 }
 
+fn documents_of(snapshot: &Snapshot<'_>, branch: BranchRow, positions: std::ops::Range<u64>) -> Vec<i64> {
+    let mut found = Vec::new();
+    snapshot
+        .documents_of(branch, positions, |row| {
+            found.push(row);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    found
+}
+
 #[test]
 fn views_are_dropped_and_the_log_stays() {
     let place = Place::new();
@@ -386,9 +397,14 @@ fn views_are_dropped_and_the_log_stays() {
         write.set_applied(branch, 2)?;
         write.set_view_version("documents", 1)?;
         assert_eq!(write.document_of(key)?, Some(row));
+        assert_eq!(documents_of(write, branch, 0..9), [row]);
+        assert_eq!(documents_of(write, branch, 1..9), []);
         Ok(collection)
     });
+    let before = read(&store, |snapshot| snapshot.remade());
     write(&store, |write| write.drop_views());
+    assert_ne!(read(&store, |snapshot| snapshot.remade()), before, "who follows documents must look again");
+    assert_eq!(read(&store, |snapshot| Ok(documents_of(snapshot, branch, 0..9))), []);
     read(&store, |snapshot| {
         assert_eq!(snapshot.view_version("documents")?, None);
         assert_eq!(snapshot.document_count(collection)?, 0);

@@ -269,6 +269,9 @@ pub(crate) fn merge_rejudged(tx: &mut Write<'_>, state: &mut State, documents: &
             Ok::<_, Error>(ControlFlow::Continue(()))
         })?;
     }
+    if !affected.is_empty() {
+        tx.note_remade()?;
+    }
     for (row, rejudged) in affected {
         // An entry that had no effect so far is no head and perhaps no ancestor of one, so it is named.
         let heads = documents.get(tx, &state.indexes, row)?.heads().iter().map(|key| key.0);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::task::Waker;
 use std::time::Duration;
 
 use ayni_log::ids::{DeviceId, ProjectId};
@@ -65,7 +66,15 @@ pub(crate) struct ProjectCore {
     /// Held by the thread whose turn with the memory is next, so that a thread that takes it again and again keeps nobody from it.
     next: Mutex<()>,
     published: RwLock<Option<Arc<Published>>>,
-    changes: (Mutex<u64>, Condvar),
+    changes: (Mutex<Changes>, Condvar),
+}
+
+/// What those who watch wait for.
+#[derive(Default)]
+struct Changes {
+    revision: u64,
+    /// Tasks to be woken by the next change.
+    wakers: Vec<Waker>,
 }
 
 #[derive(Default)]
@@ -89,7 +98,7 @@ impl ProjectCore {
             memory: Mutex::default(),
             next: Mutex::default(),
             published: RwLock::default(),
-            changes: (Mutex::new(0), Condvar::new()),
+            changes: (Mutex::default(), Condvar::new()),
         }
     }
 
@@ -221,22 +230,43 @@ impl ProjectCore {
     }
 
     fn announce(&self, inner: &Inner, grown: &[BranchRow]) {
-        *self.changes.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.changes.1.notify_all();
+        self.nudge();
         inner.pool.advanced(inner, self.id, grown);
     }
 
-    /// A number that grows whenever something changed.
+    /// Lets those who watch look: something changed, or another process may have changed something.
+    pub(crate) fn nudge(&self) {
+        let mut changes = self.changes();
+        changes.revision += 1;
+        let wakers = std::mem::take(&mut changes.wakers);
+        drop(changes);
+        self.changes.1.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// A number that grows whenever something changed, or may have.
     pub(crate) fn revision(&self) -> u64 {
-        *self.changes.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.changes().revision
+    }
+
+    /// Has a task woken once the revision is beyond `seen`. Gives `false` if it is already; then it is not woken.
+    pub(crate) fn wake_beyond(&self, seen: u64, waker: &Waker) -> bool {
+        let mut changes = self.changes();
+        let waits = changes.revision <= seen;
+        if waits && !changes.wakers.iter().any(|known| known.will_wake(waker)) {
+            changes.wakers.push(waker.clone());
+        }
+        waits
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the revision is beyond `seen`, at most so long; gives the revision then.
     pub(crate) fn wait(&self, seen: u64, at_most: Duration) -> u64 {
-        let (revision, changed) = &self.changes;
-        let revision = revision.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = changed.wait_timeout_while(revision, at_most, |revision| *revision <= seen);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+        let waited = self.changes.1.wait_timeout_while(self.changes(), at_most, |changes| changes.revision <= seen);
+        waited.unwrap_or_else(PoisonError::into_inner).0.revision
     }
 
     /// Whether some thread waits for the transaction under way to end.

@@ -36,8 +36,9 @@ pub use parse::SelectorError;
 pub use projection::Projection;
 pub use ranges::KeyRange;
 pub use run::Explanation;
-pub(crate) use run::Found;
+pub(crate) use run::{Found, matches};
 pub use selector::{Lookup, Selector, WithId};
+pub(crate) use sort::SortKey;
 pub use sort::{Direction, Sort};
 pub use value_test::{Pattern, PatternError, Test, Type};
 

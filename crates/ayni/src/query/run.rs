@@ -10,6 +10,7 @@ use ayni_store::{CollectionRow, DocumentRef, Snapshot, flags};
 
 use crate::collection::Collection;
 use crate::core::documents::read;
+use crate::core::indexing::KnownIndex;
 use crate::document::Document;
 use crate::error::Error;
 use crate::index::Index;
@@ -121,7 +122,7 @@ impl Selector {
 }
 
 /// Whether a selector holds for a document as the store keeps it.
-fn matches(selector: &Selector, id: DocumentId, body: &[u8]) -> bool {
+pub(crate) fn matches(selector: &Selector, id: DocumentId, body: &[u8]) -> bool {
     selector.matches(&WithId(id, &Encoded(body)))
 }
 
@@ -153,20 +154,19 @@ impl Collection {
         let Some(row) = self.row()? else { return Ok(Default::default()) };
         let published = self.project.published()?;
         let indexes = published.indexes.get(&row).map_or(&[][..], Vec::as_slice);
+        self.project.database.inner.store.read(|snapshot| self.answer_at(snapshot, row, indexes, query))
+    }
+
+    /// Answers a query as of the moment of a snapshot.
+    pub(crate) fn answer_at(
+        &self,
+        snapshot: &Snapshot<'_>,
+        row: CollectionRow,
+        indexes: &[KnownIndex],
+        query: &Query,
+    ) -> Result<(Vec<Document>, Explanation), Error> {
         let mut found = Found::new(query, self);
-        self.project.database.inner.store.read(|snapshot| match Plan::of(snapshot, indexes, query)? {
-            Plan::Scan => scan(snapshot, row, &mut found),
-            Plan::Index(reading) => {
-                found.cost.index = Some(reading.index.index.clone());
-                (found.cost.runs, found.cost.ordered) = (reading.ranges.len(), reading.ordered.is_some());
-                for range in in_order(&reading.ranges, reading.direction()) {
-                    if read_index(snapshot, &reading, range, &mut found)?.is_break() {
-                        return Ok(());
-                    }
-                }
-                if reading.lacks_last { scan(snapshot, row, &mut found) } else { Ok(()) }
-            }
-        })?;
+        find(snapshot, row, indexes, &mut found)?;
         Ok(found.finish())
     }
 
@@ -209,6 +209,21 @@ impl Collection {
             Ok(())
         })
     }
+}
+
+fn find(store: &Snapshot<'_>, row: CollectionRow, indexes: &[KnownIndex], found: &mut Found<'_>) -> Result<(), Error> {
+    let reading = match Plan::of(store, indexes, found.query)? {
+        Plan::Scan => return scan(store, row, found),
+        Plan::Index(reading) => reading,
+    };
+    found.cost.index = Some(reading.index.index.clone());
+    (found.cost.runs, found.cost.ordered) = (reading.ranges.len(), reading.ordered.is_some());
+    for range in in_order(&reading.ranges, reading.direction()) {
+        if read_index(store, &reading, range, found)?.is_break() {
+            return Ok(());
+        }
+    }
+    if reading.lacks_last { scan(store, row, found) } else { Ok(()) }
 }
 
 /// Looks at all documents in the order in which they lie, several times as fast as in that of their ids. But where a few

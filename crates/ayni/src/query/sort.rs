@@ -1,9 +1,10 @@
 //! The order of a query's results.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::str::FromStr;
 
-use ayni_doc::{Path, PathError};
+use ayni_doc::{Path, PathError, Value};
 
 use super::Lookup;
 
@@ -40,16 +41,41 @@ impl Sort {
     /// their ids. A document without a field comes before all that have it.
     pub fn compare(&self, left: &impl Lookup, right: &impl Lookup) -> Ordering {
         let by = |(path, direction): &(Path, Direction)| {
-            let order = match (left.lookup(path), right.lookup(path)) {
-                (Some(left), Some(right)) => left.compare(&right),
-                (left, right) => left.is_some().cmp(&right.is_some()),
-            };
-            match direction {
-                Direction::Ascending => order,
-                Direction::Descending => order.reverse(),
-            }
+            direction.of(order(left.lookup(path).as_deref(), right.lookup(path).as_deref()))
         };
         self.0.iter().map(by).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    }
+
+    /// What a document is sorted by.
+    pub(crate) fn key(&self, document: &impl Lookup) -> SortKey {
+        self.0.iter().map(|(path, _)| document.lookup(path).map(Cow::into_owned)).collect()
+    }
+
+    /// As [`Sort::compare`] of the documents whose keys these are.
+    pub(crate) fn compare_keys(&self, left: &SortKey, right: &SortKey) -> Ordering {
+        let values = left.iter().zip(right).zip(&self.0);
+        let mut orders =
+            values.map(|((left, right), (_, direction))| direction.of(order(left.as_ref(), right.as_ref())));
+        orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    }
+}
+
+/// What a document is sorted by: for each field its value, `None` where it has none.
+pub(crate) type SortKey = Box<[Option<Value>]>;
+
+fn order(left: Option<&Value>, right: Option<&Value>) -> Ordering {
+    match (left, right) {
+        (Some(left), Some(right)) => left.compare(right),
+        (left, right) => left.is_some().cmp(&right.is_some()),
+    }
+}
+
+impl Direction {
+    fn of(self, order: Ordering) -> Ordering {
+        match self {
+            Self::Ascending => order,
+            Self::Descending => order.reverse(),
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let peers = arguments.peer.iter().map(|text| text.parse()).collect::<Result<Vec<PeerAddr>, _>>();
     let peers = peers.map_err(Failure::nonsense)?;
     let patience = patience(&arguments.timeout)?;
-    let database = setting.open_quietly()?;
+    let database = setting.open_to_sync()?;
     if database.projects()?.is_empty() {
         return Err(no_project());
     }
@@ -341,7 +341,7 @@ impl Ears {
 }
 
 /// Ctrl-C, or the system's request to end.
-async fn asked_to_stop() {
+pub(super) async fn asked_to_stop() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -117,7 +117,7 @@ fn a_device_whose_own_log_ends_in_what_waits_goes_on_in_a_new_incarnation() {
 }
 
 /// Writes the same beginning of one commit with several endings, the first of them without its own end yet.
-fn fork_within_a_commit(device: &Device) -> [Vec<Piece>; 3] {
+pub(super) fn fork_within_a_commit(device: &Device) -> [Vec<Piece>; 3] {
     let scribe = Scribe::of(device);
     let commit = |side: u8, length: u16| {
         // One commit of the same fifty entries, then others.

@@ -4,6 +4,7 @@
 mod arriving;
 mod counting;
 mod forks;
+mod live;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use ayni_sync::{Refusal, Replica};
 
 use crate::core::documents::Documents;
 use crate::core::ingest::{Incoming, finish, ingest};
+use crate::core::project::ProjectCore;
 use crate::core::state::State;
 use crate::environment::random;
 use crate::sync::replica::Held;

@@ -1,11 +1,15 @@
-//! Waking the process that syncs, from another process on the same database folder.
+//! Telling other processes on the same database folder that something was committed.
 //!
-//! One process owns sync and [`Wake::listen`]s; any other calls [`notify`] after a commit. The signal
-//! carries nothing but that it came, and several may arrive as one.
+//! One process owns sync and [`Wake::listen`]s; any number of them [`watch`](watch()). Each calls [`notify`] after a commit;
+//! the one that syncs calls [`notify_watching`]. The signal carries nothing but that it came, and several may arrive as one.
 //!
-//! On Unix it is a datagram socket `wake` in the folder, guarded by the folder's permissions. Where a
-//! socket cannot be (other platforms, and folders whose path is too long for a socket's name) it is a
-//! UDP port of the loopback interface, whose number stands in the file `wake.port`.
+//! On Unix it is a datagram to a socket in the folder, guarded by the folder's permissions: `wake`, and `watch-` with a
+//! random number for each that watches. Where a socket cannot be (other platforms, and folders whose path is too long for
+//! a socket's name) it is a UDP port of the loopback interface, whose number stands in a file of that name and `.port`.
+
+mod watch;
+
+pub use watch::{Watch, notify_watching, watch};
 
 use std::{
     fs, io,
@@ -54,7 +58,7 @@ impl Wake {
     ///
     /// What a process left that crashed is cleared away; if another process listens, this fails.
     pub fn listen(folder: &Path) -> Result<Self, WakeError> {
-        if notify(folder) {
+        if notify_syncing(folder) {
             return Err(WakeError::Taken { folder: folder.to_owned() });
         }
         Self::bind(folder).map_err(|source| WakeError::Io { folder: folder.to_owned(), source })
@@ -76,10 +80,7 @@ impl Wake {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_nonblocking(true)?;
         let file = folder.join(PORT);
-        // Whole or not at all: another process may read it at any time.
-        let draft = folder.join("wake.port.new");
-        fs::write(&draft, socket.local_addr()?.port().to_string())?;
-        fs::rename(&draft, &file)?;
+        write_port(&file, &socket)?;
         Ok(Self { socket: Socket::Udp(tokio::net::UdpSocket::from_std(socket)?), file })
     }
 
@@ -107,25 +108,39 @@ impl Drop for Wake {
     }
 }
 
-/// Tells the process that syncs this database folder, if there is one, that something is to be sent.
+/// Tells the process that syncs this database folder, if there is one, that something is to be sent, and those that watch
+/// it that something was committed: to be called after each commit (`Database::on_commit`).
 ///
-/// Never blocks and never fails. Returns whether a process is listening.
+/// Never blocks and never fails. Returns whether a process syncs.
 pub fn notify(folder: &Path) -> bool {
-    #[cfg(unix)]
-    if unix::notify(&folder.join(SOCKET)) {
-        return true;
-    }
-    notify_port(folder).is_some()
+    notify_watching(folder);
+    notify_syncing(folder)
 }
 
-fn notify_port(folder: &Path) -> Option<()> {
-    let port: u16 = fs::read_to_string(folder.join(PORT)).ok()?.trim().parse().ok()?;
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
-    socket.set_nonblocking(true).ok()?;
-    socket.connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-    socket.send(&[1]).ok()?;
+fn notify_syncing(folder: &Path) -> bool {
+    #[cfg(unix)]
+    if unix::send(&folder.join(SOCKET)).is_ok() {
+        return true;
+    }
+    send_to_port(&folder.join(PORT)).is_ok()
+}
+
+/// Signals to the port whose number stands in a file.
+fn send_to_port(file: &Path) -> io::Result<()> {
+    let port = fs::read_to_string(file)?.trim().parse::<u16>().map_err(io::Error::other)?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.set_nonblocking(true)?;
+    socket.connect((Ipv4Addr::LOCALHOST, port))?;
+    socket.send(&[1])?;
     // A port that nobody listens on answers at once on the loopback, and the second send reports it.
-    socket.send(&[1]).ok().map(|_| ())
+    socket.send(&[1]).map(|_| ())
+}
+
+/// Writes the port of a socket down, whole or not at all: another process may read it at any time.
+fn write_port(file: &Path, socket: &UdpSocket) -> io::Result<()> {
+    let draft = file.with_extension("port.new");
+    fs::write(&draft, socket.local_addr()?.port().to_string())?;
+    fs::rename(&draft, file)
 }
 
 #[cfg(unix)]
@@ -143,19 +158,16 @@ mod unix {
         path.as_os_str().as_bytes().len() <= LONGEST
     }
 
-    pub(super) fn notify(path: &Path) -> bool {
+    pub(super) fn send(path: &Path) -> io::Result<()> {
         if !fits(path) {
-            return false;
+            return Err(io::ErrorKind::InvalidFilename.into());
         }
-        let send = || {
-            let socket = UnixDatagram::unbound()?;
-            socket.set_nonblocking(true)?;
-            socket.send_to(&[1], path)
-        };
-        match send() {
-            Ok(_) => true,
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        match socket.send_to(&[1], path) {
             // Its queue is full, so it has signals enough.
-            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            sent => sent.map(|_| ()),
         }
     }
 }
