@@ -73,7 +73,7 @@ const BLOCK: u64 = 3_970;
 
 impl Snapshot<'_> {
     /// Visits the documents in which what is looked for stands, each with its rank by BM25 (as FTS5 computes it: the lower
-    /// the better), until the visitor breaks off: the best first if `ranked`, else in the order of their rows, with 0.
+    /// the better; up to SQLite 3.53 texts that were replaced still count in how many there are and how long), until the visitor breaks off: the best first if `ranked`, else in the order of their rows, with 0.
     ///
     /// Within a [`Write`], texts that it changed itself are seen after [`Write::write_keys`].
     ///

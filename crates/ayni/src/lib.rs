@@ -47,11 +47,13 @@ pub mod formats;
 mod history;
 mod index;
 pub mod interchange;
+mod places;
 mod project;
 pub mod query;
 mod repair;
 mod status;
 mod sync;
+mod text;
 mod transaction;
 
 #[cfg(test)]

@@ -11,19 +11,24 @@ mod export;
 mod get;
 mod history;
 mod import;
+mod index;
 mod init;
 mod invite;
 mod join;
+mod near;
 mod overview;
 mod peers;
+mod place;
 mod project;
 mod put;
 mod query;
 mod repair;
 mod restore;
+mod search;
 mod settle;
 mod status;
 mod sync;
+mod within;
 
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -90,6 +95,10 @@ enum Command {
     Edit(edit::Arguments),
     Delete(delete::Arguments),
     Query(query::Arguments),
+    Search(search::Arguments),
+    Near(near::Arguments),
+    Within(within::Arguments),
+    Index(index::Arguments),
     History(history::Arguments),
     Diff(diff::Arguments),
     Restore(restore::Arguments),
@@ -139,6 +148,10 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Edit(arguments)) => edit::run(setting, arguments),
         Some(Command::Delete(arguments)) => delete::run(setting, arguments),
         Some(Command::Query(arguments)) => query::run(setting, arguments),
+        Some(Command::Search(arguments)) => search::run(setting, arguments),
+        Some(Command::Near(arguments)) => near::run(setting, arguments),
+        Some(Command::Within(arguments)) => within::run(setting, arguments),
+        Some(Command::Index(arguments)) => index::run(setting, arguments),
         Some(Command::History(arguments)) => history::run(setting, arguments),
         Some(Command::Diff(arguments)) => diff::run(setting, arguments),
         Some(Command::Restore(arguments)) => restore::run(setting, arguments),

@@ -19,6 +19,7 @@ pub(crate) mod inner;
 pub(crate) mod pen;
 pub(crate) mod project;
 pub(crate) mod reading;
+pub(crate) mod standing;
 pub(crate) mod state;
 
 #[cfg(test)]

@@ -1,33 +1,21 @@
 //! Running a query: which index to read, or all documents, and how little of them.
 
-use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use ayni_doc::{Path, Value, encoded};
 use ayni_log::ids::DocumentId;
 use ayni_store::{CollectionRow, DocumentRef, Snapshot, flags};
 
 use crate::collection::Collection;
-use crate::core::documents::read;
 use crate::document::Document;
 use crate::error::Error;
 use crate::index::Index;
+use crate::query::condition::{Encoded, Order};
+use crate::query::found::Found;
 use crate::query::plan::{Plan, Reading, stored};
-use crate::query::selector::through_lists;
-use crate::query::{Direction, KeyRange, Lookup, Query, Selector, Sort, WithId};
+use crate::query::{Direction, KeyRange, Query, Selector, WithId, near, search};
 
 /// How many documents are looked at in the order of their ids, for a query that wants a few.
 const FIRST_LOOK: usize = 2_000;
-
-/// A document as the store keeps it, of which only the fields asked for are read.
-struct Encoded<'a>(&'a [u8]);
-
-impl Lookup for Encoded<'_> {
-    fn lookup(&self, path: &Path) -> Option<Cow<'_, Value>> {
-        through_lists(path.names(), |names| encoded::get(self.0, names).ok().flatten()).map(Cow::Owned)
-    }
-}
 
 /// How a query was answered, and what it cost.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,69 +35,33 @@ pub struct Explanation {
     pub found: u64,
 }
 
-/// What was found so far, no more of it than can still matter.
-struct Found<'q> {
-    query: &'q Query,
-    collection: &'q Collection,
-    documents: Vec<Document>,
-    cost: Explanation,
-}
-
-impl Found<'_> {
-    /// How many documents can matter at the most.
-    fn most(&self) -> Option<usize> {
-        let limit = self.query.limit?;
-        usize::try_from(limit.saturating_add(self.query.skip)).ok()
-    }
-
-    fn take(&mut self, document: &DocumentRef<'_>) -> Result<bool, Error> {
-        self.cost.documents += 1;
-        if document.flags & flags::DELETED != 0 || !matches(&self.query.selector, document.id, document.body) {
-            return Ok(false);
-        }
-        let merged = read(document.body, &document.heads)?;
-        self.documents.push(self.collection.document(document.id, merged));
-        if let Some(most) = self.most()
-            && self.documents.len() > most.saturating_mul(2).saturating_add(1_024)
-        {
-            self.cut(most);
-        }
-        Ok(true)
-    }
-
-    /// Whether a document is no further in the order of an index than the one found last.
-    fn is_like_last(&self, reading: &Reading, body: &[u8]) -> bool {
-        let Some((last, ordered)) = self.documents.last().zip(reading.ordered.as_ref()) else { return true };
-        ordered.compare(&last.merged, &Encoded(body)).is_eq()
-    }
-
-    fn cut(&mut self, most: usize) {
-        let sort = &self.query.sort;
-        self.documents.sort_by(|one, other| compare(sort, one, other));
-        self.documents.truncate(most);
-    }
-
-    fn finish(mut self) -> Vec<Document> {
-        self.cut(self.most().unwrap_or(usize::MAX));
-        let skip = usize::try_from(self.query.skip).unwrap_or(usize::MAX).min(self.documents.len());
-        self.documents.split_off(skip)
-    }
-}
-
 /// Whether a selector holds for a document as the store keeps it.
 fn matches(selector: &Selector, id: DocumentId, body: &[u8]) -> bool {
     selector.matches(&WithId(id, &Encoded(body)))
 }
 
-/// By what is asked for, then by id, so that the order is the same everywhere.
-fn compare(sort: &Sort, one: &Document, other: &Document) -> Ordering {
-    sort.compare(&WithId(one.id, &one.merged), &WithId(other.id, &other.merged)).then_with(|| one.id.cmp(&other.id))
-}
-
 impl Collection {
-    /// The documents that a query asks for, in its order; without one in the order of their ids.
+    /// The documents that a query asks for, in its order; without one the nearest or the best first, else in the order of
+    /// their ids.
     ///
-    /// An index ([`Collection::create_index`]) on a field that the selector compares is used.
+    /// An index ([`Collection::create_index`]) is used on a field that the selector compares, on the words or on the places
+    /// asked for. It never changes what is found.
+    ///
+    /// ```
+    /// use ayni::doc::Map;
+    /// use ayni::query::Query;
+    /// use ayni::{Database, Index, Options, Tokenizer};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let database = Database::create(&folder.path().join("db"), "Ana", Options::new(folder.path().join("keys")))?;
+    /// # let (project, _) = database.create_project("Mapa")?;
+    /// let wells = project.collection("wells");
+    /// project.write(|tx| tx.create("wells", Map::from([("name".into(), "Poço d'Água".into())])))?;
+    /// wells.create_index(Index::text([], Tokenizer::Words)?)?; // of all texts
+    /// let found = wells.query(&Query::default().search("agua poç*".parse()?).limit(20))?;
+    /// assert_eq!(found.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If the database cannot be read.
@@ -129,9 +81,20 @@ impl Collection {
         let Some(row) = self.row()? else { return Ok(Default::default()) };
         let published = self.project.published()?;
         let indexes = published.indexes.get(&row).map_or(&[][..], Vec::as_slice);
-        let mut found = Found { query, collection: self, documents: Vec::new(), cost: Explanation::default() };
+        let mut found = Found::new(query, self);
         self.project.database.inner.store.read(|snapshot| match Plan::of(snapshot, indexes, query)? {
-            Plan::Scan => scan(snapshot, row, &mut found),
+            Plan::Scan => match &query.search {
+                Some(search) if query.order() == Order::Rank => search::run::scan(snapshot, row, search, &mut found),
+                _ => scan(snapshot, row, &mut found),
+            },
+            Plan::Words(index, words) => {
+                found.cost.index = Some(index.index);
+                search::run::read_index(snapshot, index.row, &words, &mut found)
+            }
+            Plan::Places(index, area) => {
+                found.cost.index = Some(index.index);
+                near::read_index(snapshot, index.row, area, &mut found)
+            }
             Plan::Index(reading) => {
                 found.cost.index = Some(reading.index.index.clone());
                 (found.cost.runs, found.cost.ordered) = (reading.ranges.len(), reading.ordered.is_some());
@@ -193,13 +156,13 @@ impl Collection {
 /// Looks at all documents in the order in which they lie, several times as fast as in that of their ids. But where a few
 /// of those with the lowest ids are enough, these may be among the first.
 fn scan(store: &Snapshot<'_>, row: CollectionRow, found: &mut Found<'_>) -> Result<(), Error> {
-    if found.query.sort.fields().is_empty()
+    if found.query.order() == Order::Id
         && let Some(most) = found.most()
         && first_are_enough(store, row, found, most)?
     {
         return Ok(());
     }
-    found.documents.clear();
+    found.clear();
     store.documents(row, None, |document| {
         found.take(&document)?;
         Ok(ControlFlow::Continue(()))
@@ -215,14 +178,14 @@ fn first_are_enough(
 ) -> Result<bool, Error> {
     let mut looked_at = 0;
     store.documents_by_id(row, None::<DocumentId>, |document| {
-        if found.documents.len() >= most || looked_at == FIRST_LOOK {
+        if found.len() >= most || looked_at == FIRST_LOOK {
             return Ok(ControlFlow::Break(()));
         }
         looked_at += 1;
         found.take(&document)?;
         Ok::<_, Error>(ControlFlow::Continue(()))
     })?;
-    Ok(found.documents.len() >= most || looked_at < FIRST_LOOK)
+    Ok(found.len() >= most || looked_at < FIRST_LOOK)
 }
 
 /// Reads a run of an index. Where it gives the order asked for, it breaks off once there are enough, but not between
@@ -242,7 +205,7 @@ fn read_index(
     let mut flow = ControlFlow::Continue(());
     store.index_keys(reading.index.row, stored(range), direction, |key, row| {
         found.cost.keys += 1;
-        let enough = most.is_some_and(|most| found.documents.len() >= most) && last.as_deref() != Some(key);
+        let enough = most.is_some_and(|most| found.len() >= most) && last.as_deref() != Some(key);
         if enough && reading.orders_by_whole_keys() {
             flow = ControlFlow::Break(());
             return Ok(flow);
