@@ -152,9 +152,10 @@ fn is_at_or_in(path: &str, field: &str) -> bool {
 }
 
 fn texts(value: &ayni::doc::Value) -> Vec<&str> {
-    match (value.as_text(), value.as_list()) {
-        (Some(text), _) => vec![text],
-        (_, Some(items)) => items.iter().flat_map(texts).collect(),
+    match (value.as_text(), value.as_list(), value.as_map()) {
+        (Some(text), ..) => vec![text],
+        (_, Some(items), _) => items.iter().flat_map(texts).collect(),
+        (.., Some(fields)) => fields.values().flat_map(texts).collect(),
         _ => Vec::new(),
     }
 }
@@ -195,7 +196,7 @@ mod tests {
             let shown = excerpt(text, &places, room);
             assert!(measure_text_width(&shown) <= room && shown.contains("well"), "{room}: {shown}");
         }
-        assert_eq!(excerpt("well", &[0..4], 40), "well");
+        assert_eq!(excerpt("well", std::slice::from_ref(&(0..4)), 40), "well");
     }
 
     #[test]

@@ -5,5 +5,6 @@ mod documents;
 mod editor;
 mod interchange;
 mod projects;
+mod searching;
 mod support;
 mod syncing;

@@ -103,5 +103,5 @@ fn places_tell_where_the_words_stand() {
     assert_eq!(marked("\"water well\" wel*", "the water-well"), ["water-well"]);
     assert_eq!(marked("水井 -x", "村里的水井"), ["水井"]);
     let inside = search("ater").tokenizer(Tokenizer::Trigrams).unwrap();
-    assert_eq!(inside.places_in("a water"), [2..7]);
+    assert_eq!(inside.places_in("a water").first(), Some(&(2..7)));
 }
