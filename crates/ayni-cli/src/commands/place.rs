@@ -9,6 +9,7 @@ use ayni::{Collection, Index};
 
 use super::document;
 use crate::failure::Failure;
+use crate::terminal::words;
 
 /// Documents that are looked at to find out which field has geometries.
 const LOOKED_AT: usize = 1_000;
@@ -61,7 +62,7 @@ pub(super) fn distance(metres: f64) -> String {
     match metres {
         metres if metres < 1_000.0 => format!("{metres:.0} m"),
         metres if metres < 99_950.0 => format!("{:.1} km", metres / 1e3),
-        metres => format!("{:.0} km", metres / 1e3),
+        metres => format!("{} km", words::count((metres / 1e3).round() as u64)),
     }
 }
 
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn distances_and_directions_are_written_as_people_read_them() {
-        assert_eq!([0.4, 999.4, 12_345.0, 574_579.0].map(distance), ["0 m", "999 m", "12.3 km", "575 km"]);
+        assert_eq!([0.4, 999.4, 12_345.0, 17_617_000.0].map(distance), ["0 m", "999 m", "12.3 km", "17,617 km"]);
         assert_eq!([0.0, 44.0, 180.0, 286.0, 340.0].map(direction), ["N", "NE", "S", "W", "N"]);
     }
 }
