@@ -9,9 +9,8 @@ use rusqlite::{Connection, Row, params};
 
 use crate::entries::{StoredEntry, entry_place};
 use crate::error::{OpenError, StoreError};
-use crate::rescue;
 use crate::schema::{self, Options, Purpose};
-use crate::{DatabaseKey, EntryKey};
+use crate::{DatabaseKey, EntryKey, places, rescue, text};
 
 /// A damaged database. After an error its connection may be of no more use, so it is opened anew.
 pub(crate) struct Source<'a> {
@@ -252,10 +251,27 @@ const UNREAD: [&str; 13] = [
     "indexes",
 ];
 
+/// The tables that text and geometry indexes have of their own.
+fn index_tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql =
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND (name GLOB ?1 OR name GLOB ?2) AND rootpage <> 0";
+    let mut statement = connection.prepare(sql)?;
+    let names = statement.query_map([text::TABLES, places::TABLES], |row| row.get(0))?;
+    names.collect()
+}
+
 /// Whether all documents and indexes can be read, and hang together.
 pub(crate) fn views_are_sound(source: &mut Source<'_>) -> Result<bool, StoreError> {
     let mut sound = true;
-    for table in UNREAD {
+    let made = match index_tables(&source.connection) {
+        Ok(made) => made,
+        Err(error) => {
+            sound = false;
+            source.recover(error)?;
+            Vec::new()
+        }
+    };
+    for table in UNREAD.into_iter().map(str::to_owned).chain(made) {
         let mut problems = Vec::new();
         let checked = read_all(&source.connection, &format!("PRAGMA integrity_check({table})"), |row| {
             problems.push(row.get::<_, String>(0)?);

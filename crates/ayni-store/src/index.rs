@@ -1,4 +1,4 @@
-//! Secondary indexes: keys that sort as their values do, each with the documents that have it.
+//! Indexes of values: keys that sort as their values do, each with the documents that have it.
 //!
 //! Which keys a document has is the caller's to say, when it takes them in and when it takes them out again. Changes are
 //! gathered and written in the order of the index at the end of the transaction: neighbours in the index are then
@@ -85,6 +85,13 @@ impl Snapshot<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The indexes of all collections.
+    pub(crate) fn all_indexes(&self) -> Result<Vec<IndexRow>, StoreError> {
+        let mut statement = self.statement("SELECT row FROM indexes")?;
+        let rows = statement.query_map([], |row| Ok(IndexRow(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Walks a run of an index, until the visitor breaks off. Equal keys come in the order of the documents' rows (backward:
     /// against it).
     ///
@@ -163,12 +170,14 @@ impl Write<'_> {
         Ok((IndexRow(row), false))
     }
 
-    /// Drops an index and its keys.
+    /// Drops an index and what stands in it.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing of the transaction stands.
     pub fn drop_index(&mut self, index: IndexRow) -> Result<(), StoreError> {
         self.key_changes.0.retain(|(changed, ..)| *changed != index);
+        self.drop_text(index)?;
+        self.drop_places(index)?;
         self.statement("DELETE FROM index_keys WHERE index_row = ?1")?.execute([index.0])?;
         self.statement("DELETE FROM indexes WHERE row = ?1")?.execute([index.0])?;
         Ok(())
@@ -190,11 +199,17 @@ impl Write<'_> {
         self.change_key((index, key, document, false))
     }
 
-    /// Writes the gathered changes of keys now, so that this transaction sees them.
+    /// Writes the gathered changes of all indexes now, so that this transaction sees them.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing of the transaction stands.
     pub fn write_keys(&mut self) -> Result<(), StoreError> {
+        self.write_values()?;
+        self.write_texts()?;
+        self.write_places()
+    }
+
+    fn write_values(&mut self) -> Result<(), StoreError> {
         let mut changes = std::mem::take(&mut self.key_changes.0);
         if changes.is_empty() {
             return Ok(());
@@ -215,6 +230,6 @@ impl Write<'_> {
 
     fn change_key(&mut self, change: (IndexRow, Vec<u8>, DocumentRow, bool)) -> Result<(), StoreError> {
         self.key_changes.0.push(change);
-        if self.key_changes.0.len() >= KeyChanges::MOST { self.write_keys() } else { Ok(()) }
+        if self.key_changes.0.len() >= KeyChanges::MOST { self.write_values() } else { Ok(()) }
     }
 }

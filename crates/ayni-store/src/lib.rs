@@ -25,12 +25,13 @@ mod index;
 mod instance;
 mod key;
 mod notes;
-
+mod places;
 mod rebuild;
 mod repair;
 mod rescue;
 mod schema;
 mod store;
+mod text;
 mod transaction;
 
 pub use branches::{Branch, BranchRow, ProjectRow};
@@ -42,8 +43,9 @@ pub use index::{Direction, IndexRow, KeyRange};
 pub use instance::Continuity;
 pub use key::{DatabaseKey, Hardness, LockKind};
 pub use notes::StoredReceipt;
-
+pub use places::{MOST_BOXES, PlaceBox};
 pub use repair::{Loss, Report, check, repair};
 pub use schema::{Options, VERSION};
 pub use store::{Opened, Store};
+pub use text::{TextPhrase, TextQuery};
 pub use transaction::{Snapshot, Write};

@@ -183,12 +183,16 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Drops all documents and index keys, with what entries say of them, and the views' versions: the caller builds them
+    /// Drops all documents and what stands in indexes, with what entries say of them, and the views' versions: the caller builds them
     /// anew from the log, in this same transaction or (since [`Snapshot::view_version`] then gives `None`) later.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing of the transaction stands.
     pub fn drop_views(&mut self) -> Result<(), StoreError> {
+        for index in self.all_indexes()? {
+            self.drop_text(index)?;
+            self.drop_places(index)?;
+        }
         self.key_changes = crate::index::KeyChanges::default();
         for sql in [
             "DELETE FROM index_keys",

@@ -1,7 +1,7 @@
 //! Two ways to read on where SQLite gives up, because the damage hit a page that others hang on.
 //!
-//! A database of this version always has the same tables on the same pages, so pages with the tables' names can be taken from a
-//! fresh one made with the same key. And an entry lies whole on its leaf page (and that page's overflow), so where the pages
+//! A database of this version always has the same tables on the same pages (but for those of text and geometry indexes, which are
+//! made later and are views), so pages with the tables' names can be taken from a fresh one made with the same key. And an entry lies whole on its leaf page (and that page's overflow), so where the pages
 //! above are gone each page can be read as if it were a table of its own.
 
 use std::fs::{self, File, OpenOptions};

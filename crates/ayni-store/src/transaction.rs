@@ -1,7 +1,7 @@
 //! What a transaction is to its caller: a snapshot to read, or a write that can also read.
 //!
 //! Their methods stand with what they are about: [branches](crate::branches), [entries](crate::entries),
-//! [documents](crate::documents), [indexes](crate::index) and [notes](crate::notes).
+//! [documents](crate::documents), indexes of [values](crate::index), [text](crate::text) and [places](crate::places), and [notes](crate::notes).
 
 use std::ops::Deref;
 
@@ -9,7 +9,9 @@ use rusqlite::{CachedStatement, Connection};
 
 use crate::error::StoreError;
 use crate::index::KeyChanges;
+use crate::places::PlaceChanges;
 use crate::store;
+use crate::text::TextChanges;
 
 /// The state of the database after some commit.
 pub struct Snapshot<'c> {
@@ -41,6 +43,8 @@ impl<'c> Snapshot<'c> {
 pub struct Write<'c> {
     snapshot: Snapshot<'c>,
     pub(crate) key_changes: KeyChanges,
+    pub(crate) text_changes: TextChanges,
+    pub(crate) place_changes: PlaceChanges,
     /// Whether one of the device's own logs grew.
     pub(crate) own_grew: bool,
     settled: Option<[u8; 16]>,
@@ -62,7 +66,14 @@ impl<'c> Deref for Write<'c> {
 
 impl<'c> Write<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Self {
-        Self { snapshot: Snapshot::new(connection), key_changes: KeyChanges::default(), own_grew: false, settled: None }
+        Self {
+            snapshot: Snapshot::new(connection),
+            key_changes: KeyChanges::default(),
+            text_changes: TextChanges::default(),
+            place_changes: PlaceChanges::default(),
+            own_grew: false,
+            settled: None,
+        }
     }
 
     /// A number that is another once something was committed by another process (or by another opening of the same folder

@@ -16,8 +16,8 @@ pub(crate) const MOST_FIELDS: usize = 16;
 /// What an index is made of.
 ///
 /// As text it is the names of fields between commas, which is an index of values: `population`, `country,population`. As
-/// JSON (in a schema) it is that text, or `["country", "population"]`, `{"text": ["name", "notes"]}` or
-/// `{"geometry": "place"}`.
+/// JSON (in a schema) it is that text, or `["country", "population"]`, `{"text": ["name", "notes"]}` (`{"text": []}`: all
+/// texts) or `{"geometry": "place"}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Index {
@@ -26,7 +26,7 @@ pub enum Index {
     Values(Vec<Path>),
     /// The words in the texts of fields.
     Text {
-        /// The fields.
+        /// The fields; none stands for all texts of a document.
         fields: Vec<Path>,
         /// What counts as a word.
         tokenizer: Tokenizer,
@@ -82,12 +82,14 @@ impl Index {
         Ok(Self::Values(checked(fields)?))
     }
 
-    /// An index of the words in the texts of fields.
+    /// An index of the words in the texts of fields; of all texts, those in lists and maps too, if none is given.
     ///
     /// # Errors
-    /// [`IndexError`] for no field, too many, one twice, or `_id`.
+    /// [`IndexError`] for too many, one twice, or `_id`.
     pub fn text(fields: impl IntoIterator<Item = Path>, tokenizer: Tokenizer) -> Result<Self, IndexError> {
-        Ok(Self::Text { fields: checked(fields)?, tokenizer })
+        let mut fields = fields.into_iter().peekable();
+        let fields = if fields.peek().is_none() { Vec::new() } else { checked(fields)? };
+        Ok(Self::Text { fields, tokenizer })
     }
 
     /// An index of the places in a field.
@@ -203,8 +205,14 @@ impl fmt::Display for Index {
         let names: Vec<String> = self.fields().iter().map(ToString::to_string).collect();
         match self {
             Self::Values(_) => f.write_str(&names.join(",")),
-            Self::Text { tokenizer: Tokenizer::Words, .. } => write!(f, "the words of {}", names.join(",")),
-            Self::Text { tokenizer: Tokenizer::Trigrams, .. } => write!(f, "the letters of {}", names.join(",")),
+            Self::Text { fields, tokenizer } => {
+                let what = match tokenizer {
+                    Tokenizer::Words => "words",
+                    Tokenizer::Trigrams => "letters",
+                };
+                let of = if fields.is_empty() { "all texts".to_owned() } else { names.join(",") };
+                write!(f, "the {what} of {of}")
+            }
             Self::Geometry(_) => write!(f, "the places of {}", names.join(",")),
         }
     }
@@ -254,6 +262,7 @@ mod tests {
             r#"{"text": ["name", "notes"], "tokenizer": "trigrams"}"#,
             json!({"text": ["name", "notes"], "tokenizer": "trigrams"}),
         );
+        reads_back(r#"{"text": []}"#, json!({"text": []}));
         reads_back(r#"{"geometry": "place"}"#, json!({"geometry": "place"}));
         assert_eq!(Index::from_definition(b"a.b"), Some("a.b".parse().unwrap()));
         assert_eq!(Index::from_definition(b"5"), Some("5".parse().unwrap()));

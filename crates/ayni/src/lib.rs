@@ -48,12 +48,14 @@ mod history;
 mod index;
 pub mod interchange;
 mod live;
+mod places;
 mod project;
 pub mod query;
 mod repair;
 pub mod schema;
 mod status;
 mod sync;
+mod text;
 mod transaction;
 mod typed;
 

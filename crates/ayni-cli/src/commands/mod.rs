@@ -13,24 +13,29 @@ mod export;
 mod get;
 mod history;
 mod import;
+mod index;
 mod init;
 mod invite;
 mod join;
 mod moment;
+mod near;
 mod overview;
 mod peers;
+mod place;
 mod project;
 mod put;
 mod query;
 mod repair;
 mod restore;
 mod schema;
+mod search;
 mod settle;
 mod show;
 mod status;
 mod sync;
 mod undo;
 mod watch;
+mod within;
 
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -99,6 +104,10 @@ enum Command {
     Delete(delete::Arguments),
     Query(query::Arguments),
     Watch(watch::Arguments),
+    Search(search::Arguments),
+    Near(near::Arguments),
+    Within(within::Arguments),
+    Index(index::Arguments),
     History(history::Arguments),
     Diff(diff::Arguments),
     Restore(restore::Arguments),
@@ -153,6 +162,10 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Delete(arguments)) => delete::run(setting, arguments),
         Some(Command::Query(arguments)) => query::run(setting, arguments),
         Some(Command::Watch(arguments)) => watch::run(setting, arguments),
+        Some(Command::Search(arguments)) => search::run(setting, arguments),
+        Some(Command::Near(arguments)) => near::run(setting, arguments),
+        Some(Command::Within(arguments)) => within::run(setting, arguments),
+        Some(Command::Index(arguments)) => index::run(setting, arguments),
         Some(Command::History(arguments)) => history::run(setting, arguments),
         Some(Command::Diff(arguments)) => diff::run(setting, arguments),
         Some(Command::Restore(arguments)) => restore::run(setting, arguments),

@@ -209,11 +209,16 @@ pub(super) fn print(rows: &[(&Document, Map)], fields: Option<&Projection>) -> R
     let at_terminal = out::is_terminal();
     for (document, fields) in rows {
         let id = if at_terminal { words::short(document.id()) } else { document.id().to_string() };
-        let value = |value: &Value| if at_terminal { words::value(value) } else { plain(value) };
-        let cells = columns.iter().map(|column| Cell::from(lookup(fields, column).map_or(String::new(), value)));
+        let cells = columns.iter().map(|column| cell(fields, column, at_terminal));
         table.row(std::iter::once(Cell::dim(id)).chain(cells));
     }
     Ok(table.print()?)
+}
+
+/// What stands at a path, for people or as a whole.
+pub(super) fn cell(fields: &Map, path: &[String], for_people: bool) -> Cell {
+    let value = |value: &Value| if for_people { words::value(value) } else { plain(value) };
+    Cell::from(lookup(fields, path).map_or(String::new(), value))
 }
 
 /// A value for programs: text as it is, anything else as JSON.
@@ -227,7 +232,7 @@ fn lookup<'f>(fields: &'f Map, path: &[String]) -> Option<&'f Value> {
 }
 
 /// The fields to show as columns: those asked for, else those that most documents have first, names and titles before all.
-fn columns(rows: &[(&Document, Map)], fields: Option<&Projection>) -> Vec<Vec<String>> {
+pub(super) fn columns(rows: &[(&Document, Map)], fields: Option<&Projection>) -> Vec<Vec<String>> {
     if let Some(fields) = fields {
         return fields.paths().iter().map(|path| path.names().iter().map(ToString::to_string).collect()).collect();
     }

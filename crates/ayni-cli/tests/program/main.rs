@@ -7,6 +7,7 @@ mod history;
 mod interchange;
 mod projects;
 mod schemas;
+mod searching;
 mod support;
 mod syncing;
 mod watching;

@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::Range;
 
 use ayni_log::ids::LogKind;
-use ayni_store::{BranchRow, Continuity, Loss, OpenError, Options, Report, StoreError, check, repair};
+use ayni_store::{BranchRow, Continuity, Loss, OpenError, Options, PlaceBox, Report, StoreError, check, repair};
 
 use crate::support::{Author, PROJECT, Place, append, collection, insert, key, open, read, store_commit, write};
 
@@ -35,8 +35,12 @@ fn filled_with(entries: u64, settings: usize) -> Filled {
         for number in 0..settings {
             write.set_setting(Some(project), &name_of_setting(number), b"secret")?;
         }
+        let (text, places) = (write.add_index(collection, b"text")?.0, write.add_index(collection, b"places")?.0);
         for number in 0..entries {
-            insert(write, collection, number)?;
+            let row = insert(write, collection, number)?;
+            write.set_text(text, row, vec![format!("body {number}")])?;
+            let place = number as f64 / 10.0;
+            write.set_boxes(places, row, vec![PlaceBox { west: place, south: place, east: place, north: place }])?;
         }
         Ok(branch)
     });

@@ -4,5 +4,6 @@ mod damage;
 mod durability;
 mod faulty_vfs;
 mod opening;
+mod searching;
 mod support;
 mod writing;

@@ -7,7 +7,8 @@ use ayni_doc::Document;
 use ayni_log::ids::DocumentId;
 use ayni_store::{CollectionRow, DocumentRow, IndexRow, Write, flags};
 
-use crate::core::indexing::{Indexes, index_keys};
+use crate::core::indexing::Indexes;
+use crate::core::standing::{Trace, standings};
 use crate::error::Error;
 
 /// Documents that are held at most before they are written.
@@ -23,7 +24,7 @@ struct Held {
     collection: CollectionRow,
     document: Document,
     /// What the indexes hold of it.
-    keys: Vec<(IndexRow, Vec<u8>)>,
+    traces: Vec<(IndexRow, Trace)>,
     changed: bool,
 }
 
@@ -40,8 +41,8 @@ impl Documents {
         let heads = keys_of(document);
         let added = tx.insert_document(collection, id, flags_of(document), &heads, &document.encode())?;
         if let Some(row) = added {
-            for (index, key) in index_keys(indexes, collection, document) {
-                tx.insert_key(index, key, row)?;
+            for (index, standing) in standings(indexes, collection, document) {
+                standing.write(tx, index, row)?;
             }
         }
         Ok(added)
@@ -54,8 +55,9 @@ impl Documents {
             Entry::Vacant(place) => {
                 let stored = tx.document(row)?.ok_or(Error::Damaged("a document"))?;
                 let document = read(&stored.body, &stored.heads)?;
-                let keys = index_keys(indexes, stored.collection, &document);
-                place.insert(Held { collection: stored.collection, document, keys, changed: false })
+                let standings = standings(indexes, stored.collection, &document);
+                let traces = standings.iter().map(|(index, standing)| (*index, standing.trace())).collect();
+                place.insert(Held { collection: stored.collection, document, traces, changed: false })
             }
         };
         held.changed = true;
@@ -75,12 +77,17 @@ impl Documents {
             }
             let document = &held.document;
             tx.update_document(row, flags_of(document), &keys_of(document), &document.encode())?;
-            let keys = index_keys(indexes, held.collection, document);
-            for (index, key) in held.keys.iter().filter(|key| !keys.contains(key)) {
-                tx.remove_key(*index, key.clone(), row)?;
+            let standings = standings(indexes, held.collection, document);
+            let mut unchanged = Vec::new();
+            for (index, trace) in held.traces {
+                if standings.iter().any(|(other, standing)| *other == index && standing.trace() == trace) {
+                    unchanged.push(index);
+                } else {
+                    trace.remove(tx, index, row)?;
+                }
             }
-            for (index, key) in keys.into_iter().filter(|key| !held.keys.contains(key)) {
-                tx.insert_key(index, key, row)?;
+            for (index, standing) in standings.into_iter().filter(|(index, _)| !unchanged.contains(index)) {
+                standing.write(tx, index, row)?;
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The indexes of collections: which there are, the keys under which documents stand in them, and their making.
+//! The indexes of collections: which there are, and their making.
 //!
 //! An index is made a piece at a time, each in a transaction of its own, so that others can write meanwhile. What is written
 //! takes its place in it from the beginning; it is read once all documents have theirs.
@@ -6,15 +6,14 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use ayni_doc::{Document, INDEX_KEY_BYTES, Path};
 use ayni_log::codec::{Reader, Writer};
 use ayni_store::{CollectionRow, DocumentRow, IndexRow, ProjectRow, Snapshot, Write};
 
 use crate::core::documents::read;
+use crate::core::standing::Standing;
 use crate::core::state::State;
 use crate::error::Error;
 use crate::index::Index;
-use crate::query::Lookup;
 
 /// An index of a collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +29,8 @@ pub(crate) type Indexes = BTreeMap<CollectionRow, Vec<KnownIndex>>;
 
 /// Documents that take their place in a new index in one transaction.
 const PIECE: usize = 4_096;
-
-/// Stands in a key for a field that the document lacks: before all values.
-const LACKING: u8 = 0;
+/// Bytes that these put into it at most, but for the last.
+const PIECE_BYTES: usize = 16 << 20;
 
 /// The indexes of a collection as the store has them.
 pub(crate) fn read_indexes(
@@ -124,20 +122,22 @@ pub(crate) fn continue_index(tx: &mut Write<'_>, state: &mut State) -> Result<bo
     let name = progress_name(known.row);
     let done = tx.setting(Some(state.row), &name)?.and_then(|progress| decode_progress(&progress));
     let mut last = None;
-    let mut keys = Vec::new();
-    let mut count = 0;
+    let mut standings = Vec::new();
+    let (mut count, mut bytes) = (0, 0);
     tx.documents(collection, done, |stored| {
-        if let Some(key) = key_of(&known.index, &read(stored.body, &stored.heads)?) {
-            keys.push((key, stored.row));
+        if let Some(standing) = Standing::of(&known.index, &read(stored.body, &stored.heads)?) {
+            bytes += standing.bytes();
+            standings.push((standing, stored.row));
         }
         count += 1;
         last = Some(stored.row);
-        Ok::<_, Error>(if count == PIECE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        let full = count == PIECE || bytes >= PIECE_BYTES;
+        Ok::<_, Error>(if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
-    for (key, document) in keys {
-        tx.insert_key(known.row, key, document)?;
+    for (standing, document) in standings {
+        standing.write(tx, known.row, document)?;
     }
-    match last.filter(|_| count == PIECE) {
+    match last.filter(|_| count == PIECE || bytes >= PIECE_BYTES) {
         Some(last) => tx.set_setting(Some(state.row), &name, &encode_progress(last))?,
         None => {
             tx.remove_setting(Some(state.row), &name)?;
@@ -145,43 +145,6 @@ pub(crate) fn continue_index(tx: &mut Write<'_>, state: &mut State) -> Result<bo
         }
     }
     Ok(true)
-}
-
-/// The keys under which a document stands in the indexes of its collection; none once it is deleted.
-pub(crate) fn index_keys(
-    indexes: &Indexes,
-    collection: CollectionRow,
-    document: &Document,
-) -> Vec<(IndexRow, Vec<u8>)> {
-    let Some(indexes) = indexes.get(&collection) else { return Vec::new() };
-    indexes.iter().filter_map(|known| Some((known.row, key_of(&known.index, document)?))).collect()
-}
-
-/// The key of a document in an index of values: those of the fields' values one after the other. One that is cut, because
-/// its value is long, is the last. `None` if the document lacks the first field, or is deleted.
-fn key_of(index: &Index, document: &Document) -> Option<Vec<u8>> {
-    let Index::Values(fields) = index else { return None };
-    let (first, further) = fields.split_first().filter(|_| document.is_present())?;
-    let mut key = document.lookup(first)?.index_key();
-    let mut cut = key.len() >= INDEX_KEY_BYTES;
-    for field in further {
-        if cut {
-            break;
-        }
-        cut = push_value(&mut key, document, field);
-    }
-    Some(key)
-}
-
-/// Whether the key of the value is cut.
-fn push_value(key: &mut Vec<u8>, document: &Document, field: &Path) -> bool {
-    let Some(value) = document.lookup(field) else {
-        key.push(LACKING);
-        return false;
-    };
-    let value = value.index_key();
-    key.extend_from_slice(&value);
-    value.len() >= INDEX_KEY_BYTES
 }
 
 /// Below which name it stands how far the making of an index has come; complete ones have no such setting.

@@ -22,6 +22,7 @@ pub(crate) mod pen;
 pub(crate) mod project;
 pub(crate) mod reading;
 pub(crate) mod schemas;
+pub(crate) mod standing;
 pub(crate) mod state;
 
 #[cfg(test)]

@@ -107,7 +107,8 @@ impl Past {
     }
 
     /// The documents that a query asks for, in its order, as [`Collection::query`] gives them. Indexes are of what is shown
-    /// now, so all documents are looked at; those that were changed since are merged from their versions of then.
+    /// now, so all documents are looked at; those that were changed since are merged from their versions of then. Documents with
+    /// words that are asked for come in the order of their ids, unless a sort is given.
     ///
     /// # Errors
     /// If the database cannot be read.
@@ -147,11 +148,8 @@ impl Past {
             match visited {
                 Visited::AsNow(stored) => drop(found.take(stored)?),
                 Visited::Was(id, merged) => {
-                    found.cost.documents += 1;
                     found.cost.merged += 1;
-                    if merged.is_present() && query.selector.matches(&WithId(id, &merged)) {
-                        found.keep(self.collection.document(id, merged));
-                    }
+                    found.take_merged(self.collection.document(id, merged));
                 }
                 Visited::Absent => found.cost.documents += 1,
             }

@@ -14,7 +14,7 @@ use crate::core::documents::read;
 use crate::core::indexing::read_indexes;
 use crate::document::Document;
 use crate::error::Error;
-use crate::query::{Query, Sort, matches};
+use crate::query::{Encoded, Query, Sort};
 use crate::repair::DOCUMENTS;
 
 /// The documents of which something was read already.
@@ -65,7 +65,7 @@ impl LiveQuery {
                 continue;
             }
             let before = window.of_id(stored.id).cloned();
-            let present = stored.flags & flags::DELETED == 0 && matches(&self.query.selector, stored.id, &stored.body);
+            let present = stored.flags & flags::DELETED == 0 && self.query.holds(stored.id, &Encoded(&stored.body));
             let document = if present { Some(read(&stored.body, &stored.heads)?) } else { None };
             let after = document.as_ref().map(|merged| Arc::new(Row::new(&self.query.sort, stored.id, merged)));
             let after = after.filter(|row| window.reaches(row));

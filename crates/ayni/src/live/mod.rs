@@ -21,7 +21,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::live::moment::Moment;
 use crate::live::window::{SPARE, Window};
-use crate::query::Query;
+use crate::query::{Query, Sort};
 
 /// One difference between the answer to a query before and after.
 ///
@@ -124,7 +124,7 @@ struct Known {
 
 impl Collection {
     /// Watches the answer to a query: first all documents that are in it appear, then comes each difference, without polling.
-    /// Documents come whole, as from [`Collection::query`].
+    /// Documents come whole, as from [`Collection::query`]. A query for words or an area without a sort gets one by `_id`.
     ///
     /// What this process commits or takes in by sync is seen at once. For what another process on the same folder commits it
     /// needs a hint, by [`Database::nudge`](crate::Database::nudge) or [`Database::refresh`](crate::Database::refresh); the
@@ -156,7 +156,10 @@ impl Collection {
     /// assert_eq!(shown, places.query(largest.query())?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn watch(&self, query: Query) -> LiveQuery {
+    pub fn watch(&self, mut query: Query) -> LiveQuery {
+        if query.sort.fields().is_empty() && (query.search.is_some() || query.area.is_some()) {
+            query.sort = Sort::by_id();
+        }
         LiveQuery { collection: self.clone(), query, known: None, effort: Effort::default() }
     }
 }

@@ -17,11 +17,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod area;
+mod condition;
+mod found;
+mod near;
 mod parse;
 mod plan;
 mod projection;
 mod ranges;
 mod run;
+pub(crate) mod search;
 mod selector;
 mod sort;
 #[cfg(test)]
@@ -31,12 +36,15 @@ mod words;
 
 use std::str::FromStr;
 
+pub use area::{Area, AreaError, direction};
 pub use ayni_doc::{Path, PathError};
+pub(crate) use condition::Encoded;
+pub(crate) use found::Found;
 pub use parse::SelectorError;
 pub use projection::Projection;
 pub use ranges::KeyRange;
 pub use run::Explanation;
-pub(crate) use run::{Found, matches};
+pub use search::{Search, SearchError, Texts};
 pub use selector::{Lookup, Selector, WithId};
 pub(crate) use sort::SortKey;
 pub use sort::{Direction, Sort};
@@ -47,7 +55,12 @@ pub use value_test::{Pattern, PatternError, Test, Type};
 pub struct Query {
     /// Which documents.
     pub selector: Selector,
-    /// In what order.
+    /// Which words they must have; `None`: any or none.
+    pub search: Option<Search>,
+    /// Where the geometry in a field must lie; `None`: anywhere or nowhere.
+    pub area: Option<(Path, Area)>,
+    /// In what order. Without any: the nearest first if `area` is round a place, else the best first if words are asked for,
+    /// else in the order of their ids.
     pub sort: Sort,
     /// How many to pass over first.
     pub skip: u64,
@@ -69,6 +82,20 @@ impl Query {
     /// All documents that `selector` holds for, whole, in the order of their ids.
     pub fn new(selector: Selector) -> Self {
         Self { selector, ..Self::default() }
+    }
+
+    /// Only documents with these words.
+    #[must_use]
+    pub fn search(mut self, search: Search) -> Self {
+        self.search = Some(search);
+        self
+    }
+
+    /// Only documents whose geometry in a field has a place in common with an area.
+    #[must_use]
+    pub fn within(mut self, field: Path, area: Area) -> Self {
+        self.area = Some((field, area));
+        self
     }
 
     /// In this order.

@@ -2,21 +2,27 @@
 
 use std::ops::Bound;
 
-use ayni_store::{KeyRange as StoredRange, Snapshot};
+use ayni_doc::Path;
+use ayni_store::{KeyRange as StoredRange, Snapshot, TextQuery};
 
 use crate::core::indexing::KnownIndex;
 use crate::error::Error;
 use crate::index::Index;
+use crate::query::condition::Order;
 use crate::query::ranges::Narrowed;
-use crate::query::{Direction, KeyRange, Query, Selector, Sort};
+use crate::query::{Area, Direction, KeyRange, Query, Selector, Sort};
 
 /// How the documents are found that a query is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Plan {
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Plan<'q> {
     /// By looking at all.
     Scan,
-    /// By reading runs of an index.
+    /// By reading runs of an index of values.
     Index(Reading),
+    /// By reading what an index of text has for the words.
+    Words(KnownIndex, TextQuery),
+    /// By reading what an index of places has for the area.
+    Places(KnownIndex, &'q Area),
 }
 
 /// Runs of an index that are read.
@@ -35,32 +41,64 @@ pub(super) struct Reading {
 /// Keys of an index that are counted at most to find out whether it narrows a query down more than another does.
 const COUNTED: u64 = 1_000;
 
-impl Plan {
+impl<'q> Plan<'q> {
     /// Of the indexes that serve a query the one that has the fewest keys to read.
-    pub(super) fn of(store: &Snapshot<'_>, indexes: &[KnownIndex], query: &Query) -> Result<Self, Error> {
-        let mut readings: Vec<Reading> = indexes.iter().filter_map(|known| Reading::of(known, query)).collect();
-        if readings.len() < 2 {
-            return Ok(readings.pop().map_or(Self::Scan, Self::Index));
+    pub(super) fn of(store: &Snapshot<'_>, indexes: &[KnownIndex], query: &'q Query) -> Result<Self, Error> {
+        let mut plans: Vec<Self> = indexes.iter().filter_map(|known| Self::by(known, query)).collect();
+        if plans.len() < 2 {
+            return Ok(plans.pop().unwrap_or(Self::Scan));
         }
-        let mut best: Option<(u64, Reading)> = None;
-        for reading in readings {
+        let mut best: Option<(u64, Self)> = None;
+        for plan in plans {
             let most = best.as_ref().map_or(COUNTED, |(least, _)| *least);
-            let cost = reading.cost(store, query, most)?;
+            let cost = plan.cost(store, query, most)?;
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                best = Some((cost, reading));
+                best = Some((cost, plan));
             }
         }
-        Ok(best.map_or(Self::Scan, |(_, reading)| Self::Index(reading)))
+        Ok(best.map_or(Self::Scan, |(_, plan)| plan))
     }
+
+    /// How an index serves a query, if it does.
+    fn by(known: &KnownIndex, query: &'q Query) -> Option<Self> {
+        if !known.complete {
+            return None;
+        }
+        match &known.index {
+            Index::Text { .. } => Some(Self::Words(known.clone(), query.search.as_ref()?.in_index(&known.index)?)),
+            // To tell how well documents fit, the words of all must be known.
+            _ if query.order() == Order::Rank => None,
+            Index::Values(fields) => Reading::of(known, fields, query).map(Self::Index),
+            Index::Geometry(indexed) => {
+                let (field, area) = query.area.as_ref()?;
+                (field == indexed).then(|| Self::Places(known.clone(), area))
+            }
+        }
+    }
+
+    /// How many keys will be read, as far as that can be told and up to `most`.
+    fn cost(&self, store: &Snapshot<'_>, query: &Query, most: u64) -> Result<u64, Error> {
+        match self {
+            Self::Scan => Ok(most),
+            Self::Index(reading) => reading.cost(store, query, most),
+            Self::Words(index, words) => Ok(store.count_text(index.row, words, most)?),
+            Self::Places(index, area) => {
+                let keys = store.count_boxes(index.row, &area.boxes(), most)?;
+                Ok(if query.order() == Order::Distance { few(keys, query) } else { keys })
+            }
+        }
+    }
+}
+
+/// Where there are as many keys, and in the order asked for: those wanted are among the first.
+fn few(keys: u64, query: &Query) -> u64 {
+    let wanted = query.limit.map(|limit| limit.saturating_add(query.skip));
+    wanted.map_or(keys, |wanted| keys.min(wanted.saturating_mul(4).max(COUNTED / 4)))
 }
 
 impl Reading {
     /// How an index serves a query, if it does.
-    fn of(known: &KnownIndex, query: &Query) -> Option<Self> {
-        let Index::Values(fields) = &known.index else { return None };
-        if !known.complete {
-            return None;
-        }
+    fn of(known: &KnownIndex, fields: &[Path], query: &Query) -> Option<Self> {
         let index = known.clone();
         if let Some(Narrowed { ranges, fixed }) = query.selector.narrow(fields) {
             let ordered = in_order_of(&index, fixed, &query.sort);
@@ -94,9 +132,7 @@ impl Reading {
                 break;
             }
         }
-        // Where many match, those wanted are among the first.
-        let wanted = query.limit.filter(|_| self.ordered.is_some()).map(|limit| limit.saturating_add(query.skip));
-        Ok(wanted.map_or(keys, |wanted| keys.min(wanted.saturating_mul(4).max(COUNTED / 4))))
+        Ok(if self.ordered.is_some() { few(keys, query) } else { keys })
     }
 }
 

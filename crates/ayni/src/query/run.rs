@@ -1,34 +1,22 @@
 //! Running a query: which index to read, or all documents, and how little of them.
 
-use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use ayni_doc::{Path, Value, encoded};
 use ayni_log::ids::DocumentId;
 use ayni_store::{CollectionRow, DocumentRef, Snapshot, flags};
 
 use crate::collection::Collection;
-use crate::core::documents::read;
 use crate::core::indexing::KnownIndex;
 use crate::document::Document;
 use crate::error::Error;
 use crate::index::Index;
+use crate::query::condition::{Encoded, Order};
+use crate::query::found::Found;
 use crate::query::plan::{Plan, Reading, stored};
-use crate::query::selector::through_lists;
-use crate::query::{Direction, KeyRange, Lookup, Query, Selector, Sort, WithId};
+use crate::query::{Direction, KeyRange, Query, Selector, WithId, near, search};
 
 /// How many documents are looked at in the order of their ids, for a query that wants a few.
 const FIRST_LOOK: usize = 2_000;
-
-/// A document as the store keeps it, of which only the fields asked for are read.
-struct Encoded<'a>(&'a [u8]);
-
-impl Lookup for Encoded<'_> {
-    fn lookup(&self, path: &Path) -> Option<Cow<'_, Value>> {
-        through_lists(path.names(), |names| encoded::get(self.0, names).ok().flatten()).map(Cow::Owned)
-    }
-}
 
 /// How a query was answered, and what it cost.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,68 +40,6 @@ pub struct Explanation {
     pub merged: u64,
 }
 
-/// What was found so far, no more of it than can still matter.
-pub(crate) struct Found<'q> {
-    query: &'q Query,
-    collection: &'q Collection,
-    documents: Vec<Document>,
-    pub(crate) cost: Explanation,
-}
-
-impl<'q> Found<'q> {
-    pub(crate) fn new(query: &'q Query, collection: &'q Collection) -> Self {
-        Self { query, collection, documents: Vec::new(), cost: Explanation::default() }
-    }
-
-    /// How many documents can matter at the most.
-    fn most(&self) -> Option<usize> {
-        let limit = self.query.limit?;
-        usize::try_from(limit.saturating_add(self.query.skip)).ok()
-    }
-
-    /// Looks at a document as it is stored; gives whether it is one of those asked for.
-    pub(crate) fn take(&mut self, document: &DocumentRef<'_>) -> Result<bool, Error> {
-        self.cost.documents += 1;
-        if !self.query.selector.holds_for_stored(document) {
-            return Ok(false);
-        }
-        let merged = read(document.body, &document.heads)?;
-        self.keep(self.collection.document(document.id, merged));
-        Ok(true)
-    }
-
-    /// Takes in a document that is one of those asked for.
-    pub(crate) fn keep(&mut self, document: Document) {
-        self.documents.push(document);
-        if let Some(most) = self.most()
-            && self.documents.len() > most.saturating_mul(2).saturating_add(1_024)
-        {
-            self.cut(most);
-        }
-    }
-
-    /// Whether a document is no further in the order of an index than the one found last.
-    fn is_like_last(&self, reading: &Reading, body: &[u8]) -> bool {
-        let Some((last, ordered)) = self.documents.last().zip(reading.ordered.as_ref()) else { return true };
-        ordered.compare(&last.merged, &Encoded(body)).is_eq()
-    }
-
-    fn cut(&mut self, most: usize) {
-        let sort = &self.query.sort;
-        self.documents.sort_by(|one, other| compare(sort, one, other));
-        self.documents.truncate(most);
-    }
-
-    /// Those asked for, in order, and what it cost to find them.
-    pub(crate) fn finish(mut self) -> (Vec<Document>, Explanation) {
-        self.cut(self.most().unwrap_or(usize::MAX));
-        let skip = usize::try_from(self.query.skip).unwrap_or(usize::MAX).min(self.documents.len());
-        let documents = self.documents.split_off(skip);
-        let cost = Explanation { found: documents.len() as u64, ..self.cost };
-        (documents, cost)
-    }
-}
-
 impl Selector {
     /// Whether it holds for a document that is stored and was not deleted.
     pub(crate) fn holds_for_stored(&self, document: &DocumentRef<'_>) -> bool {
@@ -122,19 +48,32 @@ impl Selector {
 }
 
 /// Whether a selector holds for a document as the store keeps it.
-pub(crate) fn matches(selector: &Selector, id: DocumentId, body: &[u8]) -> bool {
+fn matches(selector: &Selector, id: DocumentId, body: &[u8]) -> bool {
     selector.matches(&WithId(id, &Encoded(body)))
 }
 
-/// By what is asked for, then by id, so that the order is the same everywhere.
-fn compare(sort: &Sort, one: &Document, other: &Document) -> Ordering {
-    sort.compare(&WithId(one.id, &one.merged), &WithId(other.id, &other.merged)).then_with(|| one.id.cmp(&other.id))
-}
-
 impl Collection {
-    /// The documents that a query asks for, in its order; without one in the order of their ids.
+    /// The documents that a query asks for, in its order; without one the nearest or the best first, else in the order of
+    /// their ids.
     ///
-    /// An index ([`Collection::create_index`]) on a field that the selector compares is used.
+    /// An index ([`Collection::create_index`]) is used on a field that the selector compares, on the words or on the places
+    /// asked for. It never changes what is found.
+    ///
+    /// ```
+    /// use ayni::doc::Map;
+    /// use ayni::query::Query;
+    /// use ayni::{Database, Index, Options, Tokenizer};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let database = Database::create(&folder.path().join("db"), "Ana", Options::new(folder.path().join("keys")))?;
+    /// # let (project, _) = database.create_project("Mapa")?;
+    /// let wells = project.collection("wells");
+    /// project.write(|tx| tx.create("wells", Map::from([("name".into(), "Poço d'Água".into())])))?;
+    /// wells.create_index(Index::text([], Tokenizer::Words)?)?; // of all texts
+    /// let found = wells.query(&Query::default().search("agua poç*".parse()?).limit(20))?;
+    /// assert_eq!(found.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If the database cannot be read.
@@ -212,8 +151,22 @@ impl Collection {
 }
 
 fn find(store: &Snapshot<'_>, row: CollectionRow, indexes: &[KnownIndex], found: &mut Found<'_>) -> Result<(), Error> {
-    let reading = match Plan::of(store, indexes, found.query)? {
-        Plan::Scan => return scan(store, row, found),
+    let query = found.query;
+    let reading = match Plan::of(store, indexes, query)? {
+        Plan::Scan => {
+            return match &query.search {
+                Some(search) if query.order() == Order::Rank => search::run::scan(store, row, search, found),
+                _ => scan(store, row, found),
+            };
+        }
+        Plan::Words(index, words) => {
+            found.cost.index = Some(index.index);
+            return search::run::read_index(store, index.row, &words, found);
+        }
+        Plan::Places(index, area) => {
+            found.cost.index = Some(index.index);
+            return near::read_index(store, index.row, area, found);
+        }
         Plan::Index(reading) => reading,
     };
     found.cost.index = Some(reading.index.index.clone());
@@ -229,13 +182,13 @@ fn find(store: &Snapshot<'_>, row: CollectionRow, indexes: &[KnownIndex], found:
 /// Looks at all documents in the order in which they lie, several times as fast as in that of their ids. But where a few
 /// of those with the lowest ids are enough, these may be among the first.
 fn scan(store: &Snapshot<'_>, row: CollectionRow, found: &mut Found<'_>) -> Result<(), Error> {
-    if found.query.sort.fields().is_empty()
+    if found.query.order() == Order::Id
         && let Some(most) = found.most()
         && first_are_enough(store, row, found, most)?
     {
         return Ok(());
     }
-    found.documents.clear();
+    found.clear();
     store.documents(row, None, |document| {
         found.take(&document)?;
         Ok(ControlFlow::Continue(()))
@@ -251,14 +204,14 @@ fn first_are_enough(
 ) -> Result<bool, Error> {
     let mut looked_at = 0;
     store.documents_by_id(row, None::<DocumentId>, |document| {
-        if found.documents.len() >= most || looked_at == FIRST_LOOK {
+        if found.len() >= most || looked_at == FIRST_LOOK {
             return Ok(ControlFlow::Break(()));
         }
         looked_at += 1;
         found.take(&document)?;
         Ok::<_, Error>(ControlFlow::Continue(()))
     })?;
-    Ok(found.documents.len() >= most || looked_at < FIRST_LOOK)
+    Ok(found.len() >= most || looked_at < FIRST_LOOK)
 }
 
 /// Reads a run of an index. Where it gives the order asked for, it breaks off once there are enough, but not between
@@ -278,7 +231,7 @@ fn read_index(
     let mut flow = ControlFlow::Continue(());
     store.index_keys(reading.index.row, stored(range), direction, |key, row| {
         found.cost.keys += 1;
-        let enough = most.is_some_and(|most| found.documents.len() >= most) && last.as_deref() != Some(key);
+        let enough = most.is_some_and(|most| found.len() >= most) && last.as_deref() != Some(key);
         if enough && reading.orders_by_whole_keys() {
             flow = ControlFlow::Break(());
             return Ok(flow);

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use ayni_doc::{Path, PathError, Value};
 
 use super::Lookup;
+use crate::interchange::ID;
 
 /// Ascending or descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -25,6 +26,11 @@ pub enum Direction {
 pub struct Sort(Vec<(Path, Direction)>);
 
 impl Sort {
+    /// By the documents' ids, as text.
+    pub(crate) fn by_id() -> Self {
+        Path::new([ID]).map_or_else(|_| Self::default(), |id| Self::default().by(id, Direction::Ascending))
+    }
+
     /// Sorts by `path`, after what was given before.
     #[must_use]
     pub fn by(mut self, path: Path, direction: Direction) -> Self {
