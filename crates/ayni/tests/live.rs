@@ -439,3 +439,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn words_and_areas_are_watched_with_an_index_and_without() {
+    use ayni::doc::{Geometry, Position};
+    use ayni::query::Area;
+    use ayni::{Index, Tokenizer};
+    let [ana, ben] = team();
+    let (project, mine) = (ana.project(), places(&ana));
+    let well = |name: &str, x: f64| {
+        let at = Geometry::Point(Position::new(x, -13.5));
+        fields([("name", name.into()), ("at", Value::from(at)), ("number", Value::Int(x as i64))])
+    };
+    let field = || "at".parse::<ayni::query::Path>().unwrap();
+    let words = Query::default().search("agua -seco".parse().unwrap());
+    let inside = Query::default().within(field(), Area::within(-72.0, -14.0, -71.0, -13.0).unwrap());
+    let near = Query::default().within(field(), Area::near(Position::new(-71.5, -13.5), 100_000.0).unwrap()).limit(2);
+    let sorted = words.clone().within(field(), Area::within(170.0, -14.0, -71.0, -13.0).unwrap());
+    let sorted = sorted.sort("number:desc".parse().unwrap()).limit(2);
+    let mut readers: Vec<Reader> = [words, inside, near, sorted].map(|query| Reader::of(&mine, query)).into();
+    let read = |readers: &mut Vec<Reader>| -> Vec<usize> {
+        readers.iter_mut().for_each(|reader| drop(reader.read()));
+        readers.iter().for_each(|reader| reader.check(&mine));
+        readers.iter().map(|reader| reader.list.len()).collect()
+    };
+    assert_eq!(read(&mut readers), [0, 0, 0, 0]);
+    let first = create(&project, well("Ojo de Água", -71.5));
+    create(&project, well("seco, sin agua", -71.4));
+    create(&ben.project(), well("agua dulce", 179.0));
+    meet(&ana.database, &ben.database);
+    assert_eq!(read(&mut readers), [2, 2, 2, 2]);
+    mine.create_index(Index::text([], Tokenizer::Words).unwrap()).unwrap();
+    mine.create_index(Index::geometry(field()).unwrap()).unwrap();
+    create(&project, well("agua", -71.45));
+    create(&project, well("agua", -71.55));
+    assert_eq!(read(&mut readers), [4, 4, 2, 2]);
+    set(&project, first, "name", "pozo");
+    set(&project, first, "at", Geometry::Point(Position::new(0.0, 0.0)));
+    assert_eq!(read(&mut readers), [3, 3, 2, 2]);
+}
