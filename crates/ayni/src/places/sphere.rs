@@ -7,7 +7,7 @@
 use ayni_store::PlaceBox;
 
 use super::plane::covers;
-use super::{Part, Place, Shape, bounds_of, on_earth};
+use super::{Part, Place, Shape, on_earth};
 
 /// The mean radius of the earth, in metres.
 pub(crate) const EARTH: f64 = 6_371_008.8;
@@ -48,35 +48,49 @@ fn turns_into((x, y): Place, bounds: &PlaceBox) -> impl Iterator<Item = Place> +
     (first as i64..=last as i64).map(move |turn| (x + 360.0 * turn as f64, y))
 }
 
-/// The distance of an edge, if it is less than `nearest`, which is given otherwise. The edge is halved as long as the box
-/// around a half may come nearer than what was found.
+/// The distance of an edge, if it is less than `nearest`, which is given otherwise. The edge is halved as long as a half may
+/// come nearer than what was found.
+///
+/// Along a piece that spans so many radians of latitude and longitude together, the second derivative of the haversine is at
+/// most half their square, so it lies at most a sixteenth of that below the less of its ends' (the error of linear
+/// interpolation). Near the nearest place this leaves a few pieces of each length.
 fn to_edge(from: Place, one: Place, other: Place, mut nearest: f64) -> f64 {
-    nearest = nearest.min(between(from, one)).min(between(from, other));
-    let mut open = vec![(one, other)];
+    let ends = (haversine(from, one), haversine(from, other));
+    nearest = nearest.min(metres(ends.0)).min(metres(ends.1));
+    let mut open = vec![((one, ends.0), (other, ends.1))];
     while let Some((one, other)) = open.pop() {
-        let Some(bounds) = bounds_of([one, other]) else { continue };
-        if to_box(from, &bounds) > nearest - FINE {
+        let span = (other.0.0 - one.0.0).abs().to_radians() + (other.0.1 - one.0.1).abs().to_radians();
+        let least = one.1.min(other.1) - span * span / 16.0;
+        if metres(least) > nearest - FINE {
             continue;
         }
-        let middle = ((one.0 + other.0) / 2.0, (one.1 + other.1) / 2.0);
-        if middle == one || middle == other {
+        let middle = ((one.0.0 + other.0.0) / 2.0, (one.0.1 + other.0.1) / 2.0);
+        if middle == one.0 || middle == other.0 {
             continue;
         }
-        let at_middle = between(from, middle);
-        nearest = nearest.min(at_middle);
+        let middle = (middle, haversine(from, middle));
+        nearest = nearest.min(metres(middle.1));
         // The nearer half last, so that it comes first and what is found there spares the other.
         let (first, second) = ((one, middle), (middle, other));
-        let first_is_nearer = between(from, one) < between(from, other);
-        open.extend(if first_is_nearer { [second, first] } else { [first, second] });
+        open.extend(if one.1 < other.1 { [second, first] } else { [first, second] });
     }
     nearest
 }
 
 /// The distance between two places, in metres.
-pub(crate) fn between((x1, y1): Place, (x2, y2): Place) -> f64 {
+pub(crate) fn between(one: Place, other: Place) -> f64 {
+    metres(haversine(one, other))
+}
+
+/// The haversine of the angle between two places.
+fn haversine((x1, y1): Place, (x2, y2): Place) -> f64 {
     let half = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
-    let chord = half(y2 - y1) + y1.to_radians().cos() * y2.to_radians().cos() * half(x2 - x1);
-    2.0 * EARTH * chord.clamp(0.0, 1.0).sqrt().asin()
+    half(y2 - y1) + y1.to_radians().cos() * y2.to_radians().cos() * half(x2 - x1)
+}
+
+/// The distance that a haversine stands for.
+fn metres(haversine: f64) -> f64 {
+    2.0 * EARTH * haversine.clamp(0.0, 1.0).sqrt().asin()
 }
 
 /// The distance from a place to the nearest place of a box, in metres.
