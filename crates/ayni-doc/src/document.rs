@@ -87,7 +87,7 @@ impl Document {
         match change {
             Change::Delete => self.present = false,
             Change::Edit(operations) => {
-                if self.root.is_empty() && sets_fields_in_order(&operations) {
+                if self.root.is_empty() && sets_fields(&operations) {
                     self.root = Node::of_fields(operations);
                 } else {
                     operations.into_iter().for_each(|operation| self.root.apply(operation));
@@ -142,13 +142,9 @@ impl Document {
     }
 }
 
-/// Whether each operation sets a field at the top, each name after the one before: as most creations do.
-fn sets_fields_in_order(operations: &[Operation]) -> bool {
-    let mut before = None;
-    operations.iter().all(|operation| {
-        let (Operation::Set { .. }, [name]) = (operation, operation.path().names()) else { return false };
-        before.replace(name).is_none_or(|before| before < name)
-    })
+/// Whether each operation sets a field at the top, as most creations do.
+fn sets_fields(operations: &[Operation]) -> bool {
+    operations.iter().all(|operation| matches!((operation, operation.path().names()), (Operation::Set { .. }, [_])))
 }
 
 /// Reads version and flags, and the tag of the map that follows.
@@ -166,7 +162,7 @@ pub(crate) fn read_lead(input: &mut Reader<'_>) -> Result<u8, DecodeError> {
 
 /// Operations that have seen everything that stands in the tree: they replace all that they overlap, save what they add to.
 impl Node {
-    /// What operations make of nothing that [set fields in order](sets_fields_in_order): built at once.
+    /// What operations make of nothing that [set fields](sets_fields): built at once, of one name the last.
     fn of_fields(operations: Vec<Operation>) -> Self {
         let child = |operation| match operation {
             Operation::Set { path, value, .. } => Some((path.names().first()?.clone(), Self::from_value(value))),

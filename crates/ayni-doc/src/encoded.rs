@@ -37,14 +37,6 @@ pub fn get<S: AsRef<str>>(body: &[u8], path: &[S]) -> Result<Option<Value>, Deco
     find(&mut input, path, DEPTH)
 }
 
-/// The values shown at several paths, in their order.
-///
-/// # Errors
-/// If the body is damaged, as far as it had to be read, or of another version.
-pub fn project<S: AsRef<str>, P: AsRef<[S]>>(body: &[u8], paths: &[P]) -> Result<Vec<Option<Value>>, DecodeError> {
-    paths.iter().map(|path| get(body, path.as_ref())).collect()
-}
-
 /// Finds the value at a path in the map whose members come next.
 fn find<S: AsRef<str>>(input: &mut Reader<'_>, path: &[S], depth: usize) -> Result<Option<Value>, DecodeError> {
     let Some((wanted, rest)) = path.split_first() else {

@@ -25,7 +25,6 @@ impl Value {
     /// The order described above. `Int(1)` and `Float(1.0)` are equals in it.
     pub fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
             (Self::Int(a), Self::Int(b)) => a.cmp(b),
             (Self::Int(_) | Self::Float(_), Self::Int(_) | Self::Float(_)) => number(self).cmp(&number(other)),
             (Self::Text(a), Self::Text(b)) => a.cmp(b),

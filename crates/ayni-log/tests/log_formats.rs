@@ -325,6 +325,19 @@ fn a_segment_of_more_entries_than_lie_between_fixed_checkpoints_is_refused_befor
     assert!(Segment::decode(out.as_slice(), project()).is_err());
 }
 
+#[test]
+fn a_segment_begins_at_the_last_position_at_most() {
+    let read = |start| {
+        let mut out = Writer::new();
+        Author::of_data(1).name.encode(&mut out);
+        out.varint(start);
+        Segment::decode(out.as_slice(), project()).err()
+    };
+    let limit = limits::POSITIONS - 1;
+    assert_eq!(read(limit), Some(DecodeError::Truncated), "only its entries are missing");
+    assert_eq!(read(limit + 1), Some(DecodeError::Limit { what: "position", got: limit + 1, limit }));
+}
+
 /// What an entry costs on the wire beside its payload: the header as it travels and the length before it.
 fn header_cost(wire: &WireEntry) -> usize {
     let mut lead = Writer::new();

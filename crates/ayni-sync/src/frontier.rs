@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use ayni_log::entry::seed_of;
-use ayni_log::ids::{Hash, LogName, ProjectId};
+use ayni_log::ids::{Hash, LogName};
 
 use crate::limits;
 use crate::replica::{BranchTip, Replica};
@@ -123,27 +123,22 @@ pub(crate) fn common(replica: &dyn Replica, tip: &BranchTip, theirs: &[Mark]) ->
     if theirs.iter().any(|mark| mark.is(&mine)) {
         return Common::All;
     }
-    let shorter = theirs.iter().filter(|mark| mark.length < tip.length);
-    match shorter.filter(|mark| on_branch(replica, tip, mark)).max_by_key(|mark| mark.length) {
+    match theirs.iter().filter(|mark| on_branch(replica, tip, mark)).max_by_key(|mark| mark.length) {
         Some(mark) => Common::UpTo(*mark),
         None if theirs.iter().any(|mark| mark.length > tip.length) => Common::TheirsToTell,
         None => Common::Parted,
     }
 }
 
-/// Whether a point lies on a branch of mine.
+/// Whether a point, which is no beginning, lies on a branch of mine.
 pub(crate) fn on_branch(replica: &dyn Replica, tip: &BranchTip, mark: &Mark) -> bool {
     match mark.length.cmp(&tip.length) {
-        Ordering::Less => holds_at(replica, &tip.log.project, tip, mark.length, &mark.hash),
+        Ordering::Less => {
+            let hash_at = |position| replica.hash_at(&tip.log.project, tip.branch, position);
+            mark.length.checked_sub(1).and_then(hash_at) == Some(mark.hash)
+        }
         Ordering::Equal => mark.hash == tip.hash,
         Ordering::Greater => false,
-    }
-}
-
-fn holds_at(replica: &dyn Replica, project: &ProjectId, tip: &BranchTip, length: u64, hash: &Hash) -> bool {
-    match length.checked_sub(1) {
-        None => *hash == seed_of(tip.log.id()),
-        Some(position) => replica.hash_at(project, tip.branch, position).is_some_and(|held| held == *hash),
     }
 }
 
@@ -154,7 +149,7 @@ pub(crate) fn held(replica: &dyn Replica, log: &LogName, mark: &Mark) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ayni_log::ids::{DeviceId, LogKind, StoreId};
+    use ayni_log::ids::{DeviceId, LogKind, ProjectId, StoreId};
 
     use super::*;
 

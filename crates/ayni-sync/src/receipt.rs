@@ -159,9 +159,7 @@ fn decode_lacked(input: &mut Reader<'_>, heads: &[Head]) -> Result<Vec<Lacked>, 
         if run.count == 0 || heads.get(run.head as usize).is_none_or(|head| end > head.length) {
             return Err(DecodeError::Invalid("run of lacking payloads"));
         }
-        let touches = |last: &Lacked| {
-            (last.head, last.start.saturating_add(last.count)) >= (run.head, run.start) || last.head > run.head
-        };
+        let touches = |last: &Lacked| (last.head, last.start.saturating_add(last.count)) >= (run.head, run.start);
         if lacked.last().is_some_and(touches) {
             return Err(DecodeError::NotCanonical("runs of lacking payloads out of order"));
         }

@@ -1,10 +1,11 @@
 //! Documents as bytes.
 
-use ayni_doc::{DEPTH, Document, Value, encoded, merge};
+use ayni_doc::{DEPTH, Document, Map, Value, encoded, merge};
+use ayni_log::codec::DecodeError;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::histories::{history, operation, path, versions};
+use crate::histories::{check, history, operation, path, set, versions};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
@@ -16,11 +17,11 @@ proptest! {
         prop_assert_eq!(encoded::is_present(&body), Ok(document.is_present()));
         prop_assert_eq!(encoded::has_conflicts(&body), Ok(document.has_conflicts()));
         prop_assert_eq!(encoded::get(&body, &[""; 0]), Ok(document.get(&[""; 0])));
-        let names: Vec<_> = paths.iter().map(|path| path.names()).collect();
         let shown = Value::Map(document.shown());
-        for (path, projected) in paths.iter().zip(encoded::project(&body, &names).unwrap()) {
-            prop_assert_eq!(document.get(path.names()), projected.clone());
-            prop_assert_eq!(shown.at(path.names()).cloned(), projected);
+        for path in &paths {
+            let read = encoded::get(&body, path.names()).unwrap();
+            prop_assert_eq!(document.get(path.names()), read.clone());
+            prop_assert_eq!(shown.at(path.names()).cloned(), read);
         }
     }
 
@@ -33,6 +34,15 @@ proptest! {
         let _ = Document::decode(&body[..cut], Vec::new()).map(|document| document.encode());
         let _ = encoded::get(&body, &["b", "c"]);
     }
+}
+
+#[test]
+fn an_empty_map_is_read_from_bytes_as_one() {
+    let body = check(&[(1, 0, &[], &[set("a", "{}"), set("b.c", "{}")])], r#"{"a":{},"b":{"c":{}}}"#, 0).encode();
+    let empty = Ok(Some(Value::Map(Map::new())));
+    assert_eq!(encoded::get(&body, &["a"]), empty);
+    assert_eq!(encoded::get(&body, &["b", "c"]), empty);
+    assert_eq!(encoded::get(&body, &["a", "b"]), Ok(None));
 }
 
 /// Found by fuzzing: a field with flags that say nothing was read as an empty map.
@@ -56,7 +66,8 @@ fn a_body_that_is_not_written_in_its_one_way_is_refused() {
 fn a_body_is_nested_as_deep_as_changes_can_nest_and_no_deeper() {
     for (names, fits) in [(DEPTH, true), (DEPTH + 1, false)] {
         let body = [&[1, 1], &*[7, 1, 1, b'a'].repeat(names), &[0]].concat();
-        assert_eq!(Document::decode(&body, Vec::new()).is_ok(), fits);
+        let limit = DecodeError::Limit { what: "nesting", got: DEPTH as u64 + 1, limit: DEPTH as u64 };
+        assert_eq!(Document::decode(&body, Vec::new()).err(), (!fits).then_some(limit));
         assert_eq!(encoded::get(&body, &["a"; DEPTH + 1]).is_ok(), fits);
         assert_eq!(encoded::get(&body, &["b"]).is_ok(), fits, "passed over");
     }

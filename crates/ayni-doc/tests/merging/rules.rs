@@ -99,6 +99,21 @@ fn unsetting_against_a_concurrent_edit_keeps_the_value_and_says_so() {
 }
 
 #[test]
+fn unsettings_contradict_nothing_where_nothing_is_left_below() {
+    let document = check(
+        &[
+            (1, 0, &[], &[set("p.x.y", "1")]),
+            (2, 0, &[1], &[set("p", "5")]),
+            (3, 0, &[1], &[unset("p.x")]),
+            (4, 0, &[1], &[unset("p.x.y")]),
+        ],
+        r#"{"p":5}"#,
+        0,
+    );
+    assert!(!document.has_conflicts());
+}
+
+#[test]
 fn an_edit_made_at_the_same_time_as_a_delete_keeps_the_document() {
     let both = [(1, 0, &[][..], &[set("a", "1")][..]), (2, 9, &[1], &[]), (3, 5, &[1], &[set("a", "3")])];
     assert!(check(&both, r#"{"a":3}"#, 0).is_present());

@@ -33,6 +33,23 @@ fn json_keeps_what_a_browser_would_lose() {
 }
 
 #[test]
+fn a_value_is_what_it_was_made_from() {
+    let check = |value: Value, json: &str| {
+        assert_eq!(value.to_json(), serde_json::from_str::<serde_json::Value>(json).unwrap());
+    };
+    check(Value::from(true), "true");
+    check(Value::from(-7), "-7");
+    check(Value::from(1.5), "1.5");
+    check(Value::from("text"), r#""text""#);
+    check(Value::from("text".to_owned()), r#""text""#);
+    check(Value::from(vec![Value::from(1), Value::Null]), "[1,null]");
+    check(Value::from(Map::from([("a".to_owned(), Value::from(1))])), r#"{"a":1}"#);
+    check(Value::from(DocumentId([0; 16])), r#"{"$ref":"aaaaaaaaaaaaaaaaaaaaaaaaaa"}"#);
+    let point = Geometry::Point(Position { x: 1.0, y: 2.5, z: None });
+    check(Value::from(point), r#"{"type":"Point","coordinates":[1.0,2.5]}"#);
+}
+
+#[test]
 fn json_that_only_resembles_a_tag_or_geometry_is_a_map() {
     for text in [
         r##"{"$ref":"#/definitions/a"}"##,

@@ -235,3 +235,19 @@ pub fn open_name(naming: &NamingKey, context: &[u8; 32], sealed: &[u8]) -> Resul
         .map_err(|_| OpenError::NotGenuine)?;
     String::from_utf8(opened).map_err(|_| OpenError::Malformed("a name that is no text"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_drawn_from_the_same_stretched_bytes_as_all_else() {
+        let [mut bytes, mut numbers] = [Stretched::new(&[1; 32]), Stretched::new(&[1; 32])];
+        let mut drawn = [0; 12];
+        bytes.try_fill_bytes(&mut drawn).unwrap();
+        let (small, large) = (numbers.try_next_u32().unwrap(), numbers.try_next_u64().unwrap());
+        assert_eq!([&small.to_le_bytes()[..], &large.to_le_bytes()].concat(), drawn);
+        assert_ne!(drawn, [0; 12]);
+        assert_eq!(bytes.take(), numbers.take(), "and go on from there");
+    }
+}

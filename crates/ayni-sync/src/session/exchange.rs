@@ -114,9 +114,7 @@ impl Session {
         let standing = replica.standing(&shared.project, &peer.device);
         shared.standing = Some(standing);
         if before != Some(standing) {
-            if standing != Standing::Admitted {
-                shared.withdraw();
-            }
+            shared.withdraw();
             if standing == Standing::Refused {
                 shared.withdraw_all();
                 let text = "this device is not (or no longer) admitted to the project".to_owned();
@@ -237,6 +235,9 @@ impl Session {
         // Who declines a request to join goes on with the control logs: forgetting them here alone would leave this side
         // waiting for a frontier that does not come again.
         if !shared.join_sent {
+            // It takes nothing now, not even a frontier: that is due when it sums the project up again.
+            shared.theirs = None;
+            shared.told_admitted = None;
             shared.withdraw_all();
         }
         self.actions.push_back(Action::Declined { project: shared.project, text });
@@ -262,9 +263,9 @@ impl Session {
         }
         let theirs = std::mem::take(&mut shared.receipts.incoming);
         let mine = replica.receipts(&shared.project);
-        let newer = mine.into_iter().filter(|(key, counter)| theirs.get(key).is_none_or(|held| held < counter));
-        shared.receipts.due = newer.map(|(key, _)| key).collect();
         shared.receipts.theirs = Some(theirs);
+        let newer = mine.into_iter().filter(|(key, counter)| shared.receipts.lacks(key, *counter));
+        shared.receipts.due = newer.map(|(key, _)| key).collect();
         if !std::mem::replace(&mut shared.receipts.list_sent, true) {
             self.tasks.push_back(Task::Receipts { index });
         }
@@ -287,7 +288,9 @@ impl Session {
             let held = theirs.entry(signed.key).or_default();
             *held = signed.counter.max(*held);
         }
+        // One that comes before both are level may not cover what comes until then: it is looked at when it is stored.
         if self.leaving
+            && self.projects[index].level
             && self.is_of_peer(&signed.key)
             && let Ok(receipt) = signed.receipt()
         {

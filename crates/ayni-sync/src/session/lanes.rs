@@ -289,8 +289,8 @@ impl Session {
         let asked = self.probes.remove(&id);
         let Some((index, kind, branch)) = asked else { return Err(Reason::unexpected("an answer without a question")) };
         self.note_waiting(true);
-        let shared = &mut self.projects[index];
-        let Some(lane) = shared.side_mut(kind).lanes.get_mut(&branch) else { return Ok(()) };
+        let side = self.projects[index].side_mut(kind);
+        let Some(lane) = side.lanes.get_mut(&branch) else { return Ok(()) };
         let LaneState::Probing { low, high, points } = &mut lane.state else { return Ok(()) };
         if held > points.len() as u64 {
             return Err(Reason::unexpected("an answer to more than was asked"));
@@ -307,25 +307,23 @@ impl Session {
             return Ok(());
         }
         let (common, log) = (*low, lane.target.log);
-        let mark = match common.checked_sub(1) {
-            None => Some(Mark::zero(&log)),
-            Some(position) => replica.hash_at(&log.project, branch, position).and_then(|hash| {
-                Some(Mark { length: common, hash, bytes: replica.bytes_at(&log.project, branch, common)? })
-            }),
-        };
-        match mark {
-            None => lane.state = LaneState::Stuck,
-            Some(mark) => {
+        let found = common.checked_sub(1).map(|position| {
+            let hash = replica.hash_at(&log.project, branch, position)?;
+            Some(Mark { length: common, hash, bytes: replica.bytes_at(&log.project, branch, common)? })
+        });
+        lane.state = LaneState::Sending;
+        match found {
+            None => lane.next = Mark::zero(&log),
+            Some(None) => lane.state = LaneState::Stuck,
+            Some(Some(mark)) => {
                 lane.next = mark;
-                lane.state = LaneState::Sending;
+                if let Some(theirs) = &mut side.theirs {
+                    theirs.learn(log, None, mark);
+                }
             }
         }
-        let side = shared.side_mut(kind);
-        if let Some((theirs, mark)) = side.theirs.as_mut().zip(mark.filter(|mark| mark.length > 0)) {
-            theirs.learn(log, None, mark);
-        }
         side.lanes.retain(|_, lane| !lane.is_done());
-        shared.plan_due = true;
+        self.projects[index].plan_due = true;
         self.check_level(index);
         Ok(())
     }

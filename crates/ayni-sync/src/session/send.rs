@@ -122,11 +122,6 @@ impl Session {
     /// One receipt that the other side lacks or has an older one of.
     fn push_receipt(&mut self, replica: &dyn Replica) -> bool {
         for index in 0..self.projects.len() {
-            // The other side knows what to do with a receipt only once it has our list.
-            let shared = &mut self.projects[index];
-            if !shared.admitted() || shared.receipts.theirs.is_none() {
-                continue;
-            }
             while let Some(key) = self.projects[index].receipts.due.pop_first() {
                 if let Some(message) = self.newer_receipt(replica, index, &key) {
                     self.push(&message);
@@ -141,11 +136,10 @@ impl Session {
         let shared = &mut self.projects[index];
         let bytes = replica.receipt(&shared.project, key)?;
         let counter = SignedReceipt::decode(&bytes).ok()?.counter;
-        let theirs = shared.receipts.theirs.as_mut()?;
-        if theirs.get(key).is_some_and(|held| *held >= counter) {
+        if !shared.receipts.lacks(key, counter) {
             return None;
         }
-        theirs.insert(*key, counter);
+        shared.receipts.theirs.as_mut()?.insert(*key, counter);
         Some(Message::Receipt { project: shared.number, bytes })
     }
 
@@ -164,7 +158,7 @@ impl Session {
                 if let Some(message) = self.next_segment(replica, index, kind, branch) {
                     self.push_plan(index);
                     self.push(&message);
-                    self.turn = (index + 1) % count;
+                    self.turn = index + 1;
                     return true;
                 }
                 self.check_level(index);

@@ -22,7 +22,7 @@ pub(super) struct Shared {
     pub(super) common: bool,
     /// The other side refused it, and has not summed it up since.
     pub(super) declined: bool,
-    /// What the other device was to the project when last looked at; `None` before the first summary.
+    /// What the other device was to the project when last looked at; `None` before it was in common.
     pub(super) standing: Option<Standing>,
     pub(super) theirs: Option<Summary>,
     pub(super) join_sent: bool,
@@ -91,14 +91,14 @@ impl Shared {
     /// Whether entries of this kind may pass between the two now.
     pub(super) fn may(&self, kind: LogKind) -> bool {
         match kind {
-            LogKind::Control => self.common && self.standing.is_some_and(|standing| standing != Standing::Refused),
+            LogKind::Control => self.standing.is_some_and(|standing| standing != Standing::Refused),
             LogKind::Data => self.admitted(),
         }
     }
 
     /// Whether this side sees the other as admitted.
     pub(super) fn admitted(&self) -> bool {
-        self.common && self.standing == Some(Standing::Admitted)
+        self.standing == Some(Standing::Admitted)
     }
 
     /// Whether each side sees the other as admitted.
@@ -111,8 +111,7 @@ impl Shared {
         if !self.common || self.declined || self.standing == Some(Standing::Refused) {
             return true;
         }
-        let waits_to_join = self.join.is_some() && !self.mutual();
-        self.level || (self.control.is_level() && !self.mutual() && !waits_to_join)
+        self.level || (self.control.is_level() && !self.mutual() && self.join.is_none())
     }
 
     /// The other side holds control entries that it did not hold before, wherever it has them from: it may know authors now
@@ -342,7 +341,15 @@ pub(super) struct Receipts {
     /// The counters that the other side has; `None` before they are known.
     pub(super) theirs: Option<BTreeMap<ReceiptKey, u64>>,
     pub(super) incoming: BTreeMap<ReceiptKey, u64>,
+    /// To be looked at and sent if the other side lacks them; none before it is known what it has.
     pub(super) due: BTreeSet<ReceiptKey>,
+}
+
+impl Receipts {
+    /// Whether the other side has no receipt of this incarnation or one with a lower counter.
+    pub(super) fn lacks(&self, key: &ReceiptKey, counter: u64) -> bool {
+        self.theirs.as_ref().is_some_and(|theirs| theirs.get(key).is_none_or(|held| *held < counter))
+    }
 }
 
 /// A segment on its way to the other side.

@@ -91,7 +91,7 @@ impl Attack {
                 count,
                 previous,
                 hash: segment.hash,
-                size: 1,
+                size: segment.size,
                 left: (0, 0),
                 bytes: segment.bytes,
             };
@@ -187,10 +187,15 @@ pub(crate) fn entry_of(tip: &BranchTip) -> FrontierEntry {
     }
 }
 
-/// What a third device has written, and how far that goes.
+/// What a device has written, and how far that goes.
+pub(crate) fn written_by(number: u8, entries: impl IntoIterator<Item = Vec<u8>>) -> (Branch, BranchTip) {
+    let mut author = Toy::new(number);
+    let branch = author.write(project_id(1), LogKind::Data, entries);
+    let tip = author.tip(&project_id(1), branch).unwrap();
+    (author.projects[&project_id(1)].branches[&branch].clone(), tip)
+}
+
+/// So many entries of a third device.
 pub(crate) fn of_a_third_device(count: usize) -> (Branch, BranchTip) {
-    let mut third = Toy::new(3);
-    let branch = third.write_data(project_id(1), count, "third");
-    let tip = third.tip(&project_id(1), branch).unwrap();
-    (third.projects[&project_id(1)].branches[&branch].clone(), tip)
+    written_by(3, (0..count).map(|n| format!("third {n}").into_bytes()))
 }

@@ -1,10 +1,10 @@
 //! Logs that were forked, by a device whose folder was copied or restored.
 
-use ayni_log::ids::LogKind;
-use ayni_sync::Replica;
+use ayni_log::ids::{Hash, LogKind};
 use ayni_sync::message::{Kind, LogRef, Message};
+use ayni_sync::{BranchTip, Replica, limits};
 
-use crate::attack::Attack;
+use crate::attack::{Attack, written_by};
 use crate::toy::{Toy, project_id};
 use crate::world::World;
 
@@ -144,7 +144,7 @@ fn only_who_has_the_longer_branch_says_that_the_other_is_no_part_of_it() {
 }
 
 #[test]
-fn news_of_one_branch_does_not_make_another_forgotten() {
+fn however_often_one_branch_is_named_another_is_not_forgotten() {
     let mut attack = Attack::open();
     let project = project_id(1);
     let branch = attack.honest.write_data(project, 0, "");
@@ -153,8 +153,10 @@ fn news_of_one_branch_does_not_make_another_forgotten() {
     let tips = [branch, fork].map(|branch| attack.honest.tip(&project, branch).unwrap());
     attack.say_frontier(&tips);
     assert!(attack.session.is_level(&project));
-    attack.honest.write_data(project, 1, "goes on");
-    attack.say_news(&[attack.honest.tip(&project, branch).unwrap()]);
+    for _ in 0..=limits::PEER_BRANCHES_PER_LOG {
+        attack.honest.write_data(project, 1, "goes on");
+        attack.say_news(&[attack.honest.tip(&project, branch).unwrap()]);
+    }
     // The fork grows: the other side still has what it had of it.
     let grown = attack.honest.forked(project, 9, 4, "copy");
     attack.comes_from_elsewhere(grown);
@@ -187,4 +189,60 @@ fn after_news_only_what_was_written_since_is_sent() {
     attack.drain();
     let segments = attack.heard_of(Kind::Segment);
     assert!(matches!(&segments[..], [Message::Segment { segment, .. }] if (segment.start, segment.count) == (21, 1)));
+}
+
+#[test]
+fn missing_is_said_only_of_what_is_shorter_than_a_branch_here() {
+    let project = project_id(1);
+    let on_another_branch = |attack: &mut Attack, length| {
+        let tip = attack.honest.frontier(&project, LogKind::Data)[0];
+        attack.say_news(&[BranchTip { length, hash: Hash([9; 32]), ..tip }]);
+    };
+    for (named, missing) in [(19, 1), (20, 0), (21, 0)] {
+        let mut attack = Attack::level();
+        on_another_branch(&mut attack, named);
+        assert_eq!(attack.heard_of(Kind::Missing).len(), missing, "{named} entries are named, 20 are here");
+    }
+    let mut attack = Attack::level();
+    on_another_branch(&mut attack, 22);
+    for (here, missing) in [(21, 0), (22, 0), (23, 1)] {
+        let branch = attack.honest.write_data(project, 1, "goes on");
+        attack.session.advanced(&attack.honest, &project, &[branch], attack.now);
+        attack.drain();
+        assert_eq!(attack.heard_of(Kind::Missing).len(), missing, "22 entries were named, {here} are here");
+    }
+}
+
+#[test]
+fn what_grows_in_one_log_says_nothing_about_another() {
+    let written = |number, count| written_by(number, (0..count).map(|n| vec![number, n]));
+    for (grows, other) in [(3, 4), (4, 3)] {
+        let mut attack = Attack::level();
+        let (branch, tip) = written(grows, 5);
+        attack.say_news(&[tip, written(other, 2).1]);
+        attack.comes_from_elsewhere(branch);
+        assert_eq!(attack.heard_of(Kind::Missing), [], "nobody is asked for what is not forked");
+        assert!(!attack.session.is_level(&project_id(1)));
+    }
+}
+
+#[test]
+fn what_a_probe_found_holds_for_the_other_branches_of_the_log() {
+    let mut attack = Attack::open();
+    let project = project_id(1);
+    let mut copy = Toy::new(1);
+    copy.plant(project, attack.honest.forked(project, 17, 3, "copy"));
+    attack.say_frontier(&copy.frontier(&project, LogKind::Data));
+    let Message::Probe { id, points, .. } = attack.heard_of(Kind::Probe).remove(0) else { panic!("a probe") };
+    let common = points.iter().filter(|(length, _)| *length <= 17).count() as u64;
+    attack.say(&Message::Probed { id, held: common });
+    let third_way = attack.honest.forked(project, 18, 1, "third way");
+    attack.comes_from_elsewhere(third_way);
+    let segments = attack.heard_of(Kind::Segment);
+    let starts = segments.iter().map(|message| match message {
+        Message::Segment { segment, .. } => (segment.start, segment.count),
+        _ => unreachable!("only segments were asked for"),
+    });
+    assert_eq!(starts.collect::<Vec<_>>(), [(17, 3), (17, 2)]);
+    assert_eq!(attack.heard_of(Kind::Probe).len(), 1);
 }

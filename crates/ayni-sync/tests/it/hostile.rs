@@ -318,6 +318,17 @@ fn what_was_refused_for_want_of_an_admission_is_sent_again_once_the_other_gained
 }
 
 #[test]
+fn what_is_refused_after_a_part_was_stored_is_not_given_up() {
+    let mut attack = Attack::open();
+    attack.say_frontier(&[]);
+    assert_eq!(data_segments(&mut attack), [0, 4, 8, 12, 16]);
+    attack.say(&Message::Stored { first: 0, count: 1 });
+    attack.say(&Message::Refused { segment: 1, code: RefusedCode::UnknownBase });
+    assert_eq!(attack.heard_of(Kind::Probe).len(), 1, "what of it is there?");
+    assert!(!attack.session.is_level(&project_id(1)));
+}
+
+#[test]
 fn what_is_not_wanted_is_not_sent_again() {
     let mut attack = Attack::open();
     attack.say(&Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() });

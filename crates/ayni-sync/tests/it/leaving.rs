@@ -2,7 +2,7 @@
 
 use ayni_log::ids::LogKind;
 use ayni_sync::message::{Kind, Message};
-use ayni_sync::{Action, CloseCode, Ended, Offer, Reason, limits};
+use ayni_sync::{Action, CloseCode, Ended, Offer, Reason, Replica, limits};
 
 use crate::attack::{Attack, NOW, of_a_third_device};
 use crate::toy::{Toy, project_id};
@@ -124,16 +124,18 @@ fn the_receipt_of_a_third_device_does_not_stand_for_the_others_own() {
 
 #[test]
 fn who_waits_to_leave_is_not_woken_for_a_time_that_has_passed() {
-    let mut attack = wants_to_leave();
-    assert_eq!(attack.session.next_tick(), Some(NOW + limits::GOODBYE_TIME));
-    // An entry comes and takes long to store: leaving has to wait for it.
-    let segment = attack.segments(1).remove(0);
-    attack.say(&segment);
-    attack.now = NOW + limits::GOODBYE_TIME + 1;
-    attack.session.tick(attack.now);
-    attack.drain();
-    assert_eq!(attack.heard_of(Kind::Goodbye), []);
-    assert!(attack.session.next_tick() > Some(attack.now));
+    for late in [0, 1] {
+        let mut attack = wants_to_leave();
+        assert_eq!(attack.session.next_tick(), Some(NOW + limits::GOODBYE_TIME));
+        // An entry comes and takes long to store: leaving has to wait for it.
+        let segment = attack.segments(1).remove(0);
+        attack.say(&segment);
+        attack.now = NOW + limits::GOODBYE_TIME + late;
+        attack.session.tick(attack.now);
+        attack.drain();
+        assert_eq!(attack.heard_of(Kind::Goodbye), []);
+        assert!(attack.session.next_tick() > Some(attack.now));
+    }
 }
 
 #[test]
@@ -170,6 +172,67 @@ fn a_receipt_does_not_stand_for_what_came_after_it_from_elsewhere() {
     let after = receipt_of_all(&mut attack);
     attack.say(&after);
     assert_eq!(attack.heard_of(Kind::Goodbye), [Message::Goodbye]);
+}
+
+#[test]
+fn a_receipt_from_before_both_were_level_does_not_stand_for_what_came_until_then() {
+    for is_stored in [true, false] {
+        let mut attack = Attack::level();
+        attack.say(&Message::Receipts { project: 0, last: true, entries: Vec::new() });
+        let (branch, tip) = of_a_third_device(3);
+        attack.say_news(&[tip]);
+        attack.session.goodbye();
+        let before = receipt_of_all(&mut attack);
+        if is_stored {
+            let theirs = attack.peer.projects[&project_id(1)].receipts.clone();
+            attack.session.receipts_changed(&project_id(1), &theirs.keys().copied().collect::<Vec<_>>());
+            attack.honest.projects.get_mut(&project_id(1)).unwrap().receipts.extend(theirs);
+            attack.drain();
+        } else {
+            attack.say(&before);
+        }
+        attack.comes_from_elsewhere(branch);
+        assert!(attack.session.is_level(&project_id(1)));
+        let own = attack.honest.renew_receipt(project_id(1)).expect("it has signed none yet");
+        attack.session.receipts_changed(&project_id(1), &[own]);
+        attack.drain();
+        assert_eq!(attack.heard_of(Kind::Goodbye), [], "the other's receipt is from before");
+        let after = receipt_of_all(&mut attack);
+        attack.say(&after);
+        assert_eq!(attack.heard_of(Kind::Goodbye), [Message::Goodbye]);
+    }
+}
+
+#[test]
+fn a_receipt_still_stands_where_nothing_new_is_told_of() {
+    let mut attack = Attack::level();
+    attack.say(&Message::Receipts { project: 0, last: true, entries: Vec::new() });
+    attack.session.goodbye();
+    let receipt = receipt_of_all(&mut attack);
+    attack.say(&receipt);
+    let tip = attack.honest.frontier(&project_id(1), LogKind::Data)[0];
+    attack.session.advanced(&attack.honest, &project_id(1), &[tip.branch], attack.now);
+    let own = attack.honest.renew_receipt(project_id(1)).expect("it has signed none yet");
+    attack.session.receipts_changed(&project_id(1), &[own]);
+    attack.drain();
+    assert_eq!(attack.heard_of(Kind::Goodbye), [Message::Goodbye]);
+}
+
+#[test]
+fn who_asks_to_join_does_not_leave_before_it_has_joined_and_got_everything() {
+    let mut world = World::new(2);
+    world.admits = true;
+    world.write(0, 20, "place");
+    world.devices.push(Toy::new(9));
+    let join = Some(world.devices[2].id().0.to_vec());
+    let asks = vec![Offer { project: project_id(1), join }];
+    let link = world.connect_with(0, 2, vec![Offer::from(project_id(1))], asks);
+    world.links[link].ends[1].session.goodbye();
+    world.settle();
+    assert_eq!(world.data_entries(2), 20);
+    for end in &world.links[link].ends {
+        assert_eq!(end.ended(), Some(&Ended::Goodbye));
+    }
 }
 
 #[test]

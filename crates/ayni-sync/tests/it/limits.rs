@@ -5,7 +5,7 @@ use ayni_log::segment::encode_segment;
 use ayni_sync::message::{FrontierEntry, Hello, Kind, LogRef, Message, RefusedCode, SegmentFrame};
 use ayni_sync::receipt::Retention;
 use ayni_sync::tag::Side;
-use ayni_sync::{Action, CloseCode, Offer, Receipt, ReceiptKey, Session, limits};
+use ayni_sync::{Action, CloseCode, Offer, Receipt, ReceiptKey, Session, SignedReceipt, limits};
 
 use crate::attack::{Attack, NOW};
 use crate::toy::{Toy, project_id};
@@ -233,23 +233,43 @@ fn no_more_projects_are_added_to_a_session_than_can_be_named() {
     assert_eq!(attack.heard_of(Kind::Tags).len(), 1_024 - limits::TAG_PADDING);
 }
 
+fn key(n: u64) -> ReceiptKey {
+    ReceiptKey { device: DeviceId([7; 32]), store: StoreId(u128::from(n).to_be_bytes()) }
+}
+
+fn receipt(n: u64) -> SignedReceipt {
+    let receipt = Receipt {
+        project: project_id(1),
+        key: key(n),
+        counter: 5,
+        time: 0,
+        retention: Retention::Everything,
+        heads: Vec::new(),
+        lacked: Vec::new(),
+        attachments_lacked: 0,
+    };
+    receipt.sign(&ayni_log::sign::DeviceSecret::from_seed(&[7; 32]))
+}
+
+#[test]
+fn a_receipt_may_be_as_long_as_the_limit_and_no_longer() {
+    let of_a_newer_version = |length: usize| {
+        let mut receipt = receipt(1);
+        receipt.body[0] = 9;
+        receipt.body.resize(length - Signature::LEN, 0);
+        Message::Receipt { project: 0, bytes: receipt.encode() }
+    };
+    let mut attack = Attack::open();
+    attack.say(&of_a_newer_version(1_280 * KIB));
+    attack.assert_open();
+    assert!(attack.actions.iter().any(|action| matches!(action, Action::StoreReceipt { .. })));
+    attack.say(&of_a_newer_version(1_280 * KIB + 1));
+    attack.assert_ended(CloseCode::Malformed);
+}
+
 #[test]
 fn receipts_of_no_more_devices_are_taken_than_a_project_can_have() {
-    let key = |n: u64| ReceiptKey { device: DeviceId([7; 32]), store: StoreId(u128::from(n).to_be_bytes()) };
-    let receipt = |n| {
-        let receipt = Receipt {
-            project: project_id(1),
-            key: key(n),
-            counter: 5,
-            time: 0,
-            retention: Retention::Everything,
-            heads: Vec::new(),
-            lacked: Vec::new(),
-            attachments_lacked: 0,
-        };
-        let secret = ayni_log::sign::DeviceSecret::from_seed(&[7; 32]);
-        Message::Receipt { project: 0, bytes: receipt.sign(&secret).encode() }
-    };
+    let receipt = |n| Message::Receipt { project: 0, bytes: receipt(n).encode() };
     let mut attack = Attack::open();
     for page in 0..16 {
         let entries = (page * 1_024..(page + 1) * 1_024).map(|n| (key(n), 1)).collect();

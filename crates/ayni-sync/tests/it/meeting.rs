@@ -1,8 +1,8 @@
 //! Devices meet, and both end up with everything.
 
-use ayni_log::ids::LogKind;
-use ayni_sync::message::{Kind, Message};
-use ayni_sync::{Action, Offer, Refusal, Replica};
+use ayni_log::ids::{Hash, LogKind};
+use ayni_sync::message::{Kind, Message, Summary};
+use ayni_sync::{Action, BranchTip, Offer, Refusal, Replica};
 
 use crate::attack::{Attack, entry_of, of_a_third_device};
 use crate::toy::project_id;
@@ -63,7 +63,7 @@ fn a_short_branch_does_not_wait_for_the_end_of_a_long_one() {
             _ => None,
         });
         let before = stored.take_while(|is_short| !is_short).count();
-        assert!(before < 3, "{before} segments of the long branch came before the short one");
+        assert_eq!(before, 0, "segments of the long branch that came before the short one");
     }
 }
 
@@ -101,6 +101,8 @@ fn a_new_commit_goes_out_at_once_and_is_told_level_again() {
     world.settle();
     world.assert_level();
     assert_eq!(levels(&world), before + 1);
+    let news = world.links[link].ends.iter().map(|end| end.count(Kind::News));
+    assert_eq!(news.sum::<usize>(), 0, "the entry and its acknowledgement say it all");
 }
 
 #[test]
@@ -307,6 +309,76 @@ fn what_came_from_elsewhere_is_named_to_who_named_it_first() {
 }
 
 #[test]
+fn what_comes_from_elsewhere_is_named_also_after_the_other_has_sent_of_that_log() {
+    let mut attack = Attack::level();
+    let segment = attack.segments(3).remove(0);
+    attack.say(&segment);
+    attack.session.stored(&attack.honest, ayni_sync::Token(0));
+    let branch = attack.peer.write_data(project_id(1), 2, "more");
+    let tip = attack.peer.tip(&project_id(1), branch).unwrap();
+    attack.say_news(&[tip]);
+    let branch = attack.peer.projects[&project_id(1)].branches[&branch].clone();
+    attack.comes_from_elsewhere(branch);
+    let news = attack.heard_of(Kind::News);
+    assert!(matches!(&news[..], [Message::News { entries, .. }] if entries[..] == [entry_of(&tip)]));
+}
+
+#[test]
+fn what_a_frontier_has_named_is_no_news() {
+    let mut attack = Attack::open();
+    let tip = attack.honest.frontier(&project_id(1), LogKind::Data)[0];
+    attack.say_frontier(&[BranchTip { length: tip.length + 5, hash: Hash([9; 32]), ..tip }]);
+    assert_eq!(attack.heard_of(Kind::News), [], "the other can tell by the frontier what it lacks");
+}
+
+/// The kinds of the frontiers that the honest side has sent.
+fn frontiers(attack: &Attack) -> Vec<LogKind> {
+    let kinds = attack.heard_of(Kind::Frontier).into_iter().map(|message| match message {
+        Message::Frontier { kind, .. } => kind,
+        _ => unreachable!("only frontiers were asked for"),
+    });
+    kinds.collect()
+}
+
+#[test]
+fn a_frontier_is_named_once_and_never_where_both_held_the_same() {
+    let mut attack = Attack::open();
+    let branch = attack.honest.write(project_id(1), LogKind::Control, [b"something".to_vec()]);
+    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+    attack.drain();
+    attack.say(&Message::Stored { first: 0, count: 1 });
+    assert_eq!(frontiers(&attack), [LogKind::Data]);
+}
+
+#[test]
+fn documents_follow_where_control_logs_turn_out_to_be_the_same() {
+    let mut attack = Attack::new();
+    attack.say(&Message::Hello(attack.hello()));
+    let of_before = Summary { control: Hash([7; 32]), rest: Some((Hash([1; 32]), Hash([2; 32]))) };
+    attack.say(&Message::Summary { project: 0, summary: of_before });
+    let entries = attack.honest.frontier(&project_id(1), LogKind::Control).iter().map(entry_of).collect();
+    attack.say(&Message::Frontier { project: 0, kind: LogKind::Control, last: true, entries });
+    assert_eq!(frontiers(&attack), [LogKind::Control, LogKind::Data]);
+}
+
+#[test]
+fn no_more_is_made_ready_than_there_is_room_for() {
+    let mut attack = Attack::level();
+    let of_third = attack.honest.plant(project_id(1), of_a_third_device(3).0);
+    let own = attack.honest.write_data(project_id(1), 1, "own");
+    attack.session.advanced(&attack.honest, &project_id(1), &[of_third, own], attack.now);
+    assert_eq!(attack.session.poll_send(&attack.honest, 0), []);
+    assert_eq!(attack.session.held_bytes(), 0);
+    let first = attack.session.poll_send(&attack.honest, 1);
+    let waits = attack.session.held_bytes();
+    attack.heard = first;
+    attack.drain();
+    let news = attack.heard_of(Kind::News).remove(0);
+    assert_eq!(waits, news.encode().len() as u64 - 1, "the entry is read when the news is gone");
+    assert_eq!(attack.heard_of(Kind::Segment).len(), 1);
+}
+
+#[test]
 fn what_is_sent_before_it_is_told_of_goes_once() {
     let mut attack = Attack::open();
     attack.honest.write_data(project_id(1), 2, "more");
@@ -360,16 +432,16 @@ fn what_is_not_wanted_is_not_waited_for_and_what_only_lacks_its_base_is() {
     let segment = attack.segments(4).remove(0);
     let theirs = attack.peer.frontier(&project_id(1), LogKind::Data);
     let (_, of_third) = of_a_third_device(3);
-    attack.say_news(&theirs);
-    attack.say_news(&[of_third]);
-    let mut refuse = |token, refusal| {
+    let refuse = |attack: &mut Attack, token, refusal| {
         attack.say(&segment);
         attack.session.refused(ayni_sync::Token(token), refusal);
         attack.drain();
         attack.session.is_level(&project_id(1))
     };
-    assert!(!refuse(0, Refusal::UnknownBase));
-    assert!(!refuse(1, Refusal::Unwanted), "what the third device wrote is still lacking");
+    attack.say_news(&theirs);
+    assert!(!refuse(&mut attack, 0, Refusal::UnknownBase));
+    attack.say_news(&[of_third]);
+    assert!(!refuse(&mut attack, 1, Refusal::Unwanted), "what the third device wrote is still lacking");
     let (branch, _) = of_a_third_device(3);
     attack.comes_from_elsewhere(branch);
     assert!(attack.session.is_level(&project_id(1)));

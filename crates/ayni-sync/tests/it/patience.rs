@@ -4,7 +4,7 @@ use ayni_log::ids::{Hash, LogKind};
 use ayni_sync::message::{Kind, LogRef, Message};
 use ayni_sync::{BranchId, BranchTip, CloseCode, limits};
 
-use crate::attack::{Attack, NOW, of_a_third_device};
+use crate::attack::{Attack, NOW, of_a_third_device, written_by};
 use crate::toy::project_id;
 use crate::world::World;
 
@@ -120,6 +120,7 @@ fn who_does_not_take_what_is_sent_is_given_up() {
     for _ in 0..limits::STALL_TIME / 10_000 {
         attack.assert_open();
         assert_eq!(attack.session.held_bytes(), waits, "no ping stands behind it");
+        assert!(attack.session.next_tick() > Some(attack.now), "nor is one waited for");
         attack.now += 10_000;
         attack.session.receive(&attack.honest, &Message::Ping.encode(), attack.now);
         attack.session.tick(attack.now);
@@ -176,4 +177,13 @@ fn what_is_held_back_is_looked_at_again_when_its_time_has_come() {
     attack.drain();
     assert_eq!(attack.heard_of(Kind::Segment).len(), 1);
     assert!(attack.session.next_tick() > Some(attack.now));
+}
+
+#[test]
+fn many_bytes_are_held_back_for_longer_and_64_kib_are_not_many() {
+    for (bytes, patience) in [(limits::MUCH, limits::FORWARD_DELAY), (limits::MUCH + 1, limits::FORWARD_PATIENCE)] {
+        let mut attack = Attack::level();
+        attack.comes_from_elsewhere(written_by(3, [vec![1; bytes as usize]]).0);
+        assert_eq!(attack.session.next_tick(), Some(NOW + patience), "{bytes} bytes");
+    }
 }

@@ -2,9 +2,9 @@
 
 use ayni_log::ids::{Hash, LogKind};
 use ayni_sync::message::{Kind, LogRef, Message, RefusedCode, Summary};
-use ayni_sync::{Action, BranchTip, Offer, Replica};
+use ayni_sync::{Action, Amount, BranchTip, Offer, Replica};
 
-use crate::attack::Attack;
+use crate::attack::{Attack, entry_of};
 use crate::toy::{Toy, project_id};
 use crate::world::{World, messages};
 
@@ -248,4 +248,83 @@ fn a_stranger_that_asks_as_if_it_were_admitted_learns_nothing_and_gives_nothing(
     attack.assert_open();
     assert!(!attack.session.is_level(&project_id(1)));
     assert!(!attack.actions.iter().any(|action| matches!(action, Action::Store { .. } | Action::StoreReceipt { .. })));
+}
+
+#[test]
+fn from_the_moment_of_a_removal_nothing_is_sent_be_it_told_to_the_session_or_not() {
+    let mut attack = Attack::open();
+    let frontier = Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() };
+    attack.session.receive(&attack.honest, &frontier.encode(), attack.now);
+    let removed = attack.peer.id();
+    attack.honest.remove(project_id(1), removed);
+    attack.drain();
+    assert_eq!(attack.heard_of(Kind::Segment), []);
+    assert_eq!(attack.heard_of(Kind::Declined).len(), 1);
+}
+
+#[test]
+fn what_was_to_be_sent_is_dropped_where_an_admission_turns_out_to_count_for_nothing() {
+    let mut attack = Attack::open();
+    let frontier = Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: Vec::new() };
+    attack.session.receive(&attack.honest, &frontier.encode(), attack.now);
+    let peer = attack.peer.id();
+    let branch = attack.honest.undo_admission(project_id(1), peer);
+    attack.session.advanced(&attack.honest, &project_id(1), &[branch], attack.now);
+    assert_eq!(attack.session.progress(&project_id(1)).unwrap().to_send, Amount::default());
+    attack.drain();
+    assert_eq!(attack.heard_of(Kind::Segment), []);
+    let summary = attack.heard_of(Kind::Summary).pop();
+    assert!(matches!(summary, Some(Message::Summary { summary: Summary { rest: None, .. }, .. })));
+}
+
+#[test]
+fn a_removed_device_that_asks_all_the_same_learns_nothing_of_control_logs_either() {
+    let mut attack = Attack::open();
+    let (project, kind) = (project_id(1), LogKind::Control);
+    let removed = attack.peer.id();
+    let branch = attack.honest.remove(project, removed);
+    attack.session.advanced(&attack.honest, &project, &[branch], attack.now);
+    attack.drain();
+    attack.heard.clear();
+    let tip = attack.honest.frontier(&project, kind)[0];
+    let (log, hash) = (LogRef::from(&tip.log), tip.hash);
+    attack.say(&Message::Frontier { project: 0, kind, last: true, entries: Vec::new() });
+    attack.say(&Message::News { project: 0, kind, entries: vec![entry_of(&tip)] });
+    attack.say(&Message::Missing { project: 0, log, length: tip.length, hash });
+    attack.say(&Message::Probe { project: 0, id: 0, log, points: vec![(tip.length, hash)] });
+    let theirs = attack.peer.write(project, kind, [b"backdated".to_vec()]);
+    attack.frames(kind, theirs).iter().for_each(|frame| attack.say(frame));
+    let branch = attack.honest.write(project, kind, [b"later".to_vec()]);
+    attack.session.advanced(&attack.honest, &project, &[branch], attack.now);
+    attack.drain();
+    let answers = [Message::Probed { id: 0, held: 0 }, Message::Refused { segment: 0, code: RefusedCode::Unwanted }];
+    assert_eq!(messages(&attack.heard), answers);
+}
+
+#[test]
+fn who_was_refused_and_is_taken_back_gets_and_gives_what_came_meanwhile() {
+    for writers in [&[0][..], &[1], &[0, 1]] {
+        let mut world = World::new(2);
+        world.connect(0, 1);
+        world.settle();
+        let project = project_id(1);
+        let (refused, decision) = (world.devices[1].id(), world.devices[0].write(project, LogKind::Control, []));
+        world.devices[0].projects.get_mut(&project).unwrap().refused.insert(refused);
+        world.advanced(0, project, decision, None);
+        world.settle();
+        for device in writers {
+            let branch = world.devices[*device].write(project, LogKind::Control, [b"meanwhile".to_vec()]);
+            world.advanced(*device, project, branch, None);
+            world.write(*device, 3, "meanwhile");
+        }
+        world.settle();
+        assert_ne!(world.devices[0].digest(project), world.devices[1].digest(project));
+        world.devices[0].projects.get_mut(&project).unwrap().refused.clear();
+        world.advanced(0, project, decision, None);
+        world.settle();
+        world.assert_same();
+        world.assert_level();
+        let told = world.links[0].ends[1].log.iter();
+        assert_eq!(told.filter(|action| matches!(action, Action::Admitted { .. })).count(), 2, "and again");
+    }
 }

@@ -2,9 +2,9 @@
 
 use ayni_log::ids::LogKind;
 use ayni_sync::message::{Kind, Message};
-use ayni_sync::{Amount, Replica};
+use ayni_sync::{Amount, BranchTip, Replica};
 
-use crate::attack::Attack;
+use crate::attack::{Attack, entry_of};
 use crate::toy::project_id;
 use crate::world::World;
 
@@ -53,12 +53,44 @@ fn the_plan_comes_before_the_first_segment_and_tells_the_whole() {
 }
 
 #[test]
-fn what_is_left_is_right_also_where_the_other_side_did_not_tell_bytes() {
+fn what_is_left_is_right_and_counted_only_where_the_other_side_did_not_tell_bytes() {
+    let project = project_id(1);
+    for tells in [true, false] {
+        let mut attack = Attack::open();
+        let tip = attack.honest.frontier(&project, LogKind::Data)[0];
+        let hash = attack.honest.hash_at(&project, tip.branch, 7).unwrap();
+        let held = attack.honest.bytes_at(&project, tip.branch, 8).unwrap();
+        attack.honest.bytes_counted.set(0);
+        let theirs = BranchTip { length: 8, hash, bytes: if tells { held } else { 0 }, ..tip };
+        let frontier =
+            Message::Frontier { project: 0, kind: LogKind::Data, last: true, entries: vec![entry_of(&theirs)] };
+        attack.session.receive(&attack.honest, &frontier.encode(), attack.now);
+        // It grows before anything of it is sent.
+        attack.honest.write_data(project, 1, "more");
+        let tip = attack.honest.tip(&project, tip.branch).unwrap();
+        attack.session.advanced(&attack.honest, &project, &[tip.branch], attack.now);
+        attack.drain();
+        let plans: Vec<_> = attack.heard_of(Kind::Plan).iter().filter_map(planned).collect();
+        assert_eq!(plans, [Amount { entries: 13, bytes: tip.bytes - held }]);
+        assert_eq!(attack.honest.bytes_counted.get(), u64::from(!tells));
+    }
+}
+
+#[test]
+fn of_what_the_other_side_lacks_from_the_beginning_or_sent_itself_no_bytes_are_counted() {
+    let project = project_id(1);
     let mut attack = Attack::open();
-    let tip = attack.honest.frontier(&project_id(1), LogKind::Data)[0];
-    let hash = attack.honest.hash_at(&project_id(1), tip.branch, 7).unwrap();
-    let held = attack.honest.bytes_at(&project_id(1), tip.branch, 8).unwrap();
-    attack.say_frontier(&[ayni_sync::BranchTip { length: 8, hash, bytes: 0, ..tip }]);
-    let plans: Vec<_> = attack.heard_of(Kind::Plan).iter().filter_map(planned).collect();
-    assert_eq!(plans, [Amount { entries: 12, bytes: tip.bytes - held }]);
+    attack.say_frontier(&[]);
+    let first = attack.segments(4).remove(0);
+    attack.say(&first);
+    let sent = attack.session.progress(&project).unwrap().to_receive;
+    // A copy of the peer's folder went on from there, and somebody brings that.
+    let branch = attack.peer.write_data(project, 3, "copy");
+    let tip = attack.peer.tip(&project, branch).unwrap();
+    let before = attack.session.progress(&project).unwrap().to_send;
+    let branch = attack.peer.projects[&project].branches[&branch].clone();
+    attack.comes_from_elsewhere(branch);
+    let after = attack.session.progress(&project).unwrap().to_send;
+    assert_eq!((after.entries - before.entries, after.bytes - before.bytes), (3, tip.bytes - sent.bytes));
+    assert_eq!(attack.honest.bytes_counted.get(), 0);
 }

@@ -2,10 +2,11 @@
 
 use ayni_log::ids::{Hash, LogId, StoreId};
 use ayni_log::sign::DeviceSecret;
-use ayni_sync::message::Kind;
+use ayni_sync::message::{Kind, Message};
 use ayni_sync::receipt::{Head, Lacked, Retention};
 use ayni_sync::{Receipt, ReceiptKey, SignedReceipt};
 
+use crate::attack::Attack;
 use crate::toy::project_id;
 use crate::world::World;
 
@@ -21,7 +22,11 @@ fn receipt() -> (Receipt, DeviceSecret) {
             Head { log: LogId([1; 32]), length: 1_024, hash: Hash([5; 32]) },
             Head { log: LogId([2; 32]), length: 7, hash: Hash([6; 32]) },
         ],
-        lacked: vec![Lacked { head: 0, start: 10, count: 5 }, Lacked { head: 0, start: 20, count: 1_004 }],
+        lacked: vec![
+            Lacked { head: 0, start: 10, count: 5 },
+            Lacked { head: 0, start: 20, count: 1_004 },
+            Lacked { head: 1, start: 0, count: 7 },
+        ],
         attachments_lacked: 2,
     };
     (receipt, secret)
@@ -99,4 +104,23 @@ fn receipts_that_both_have_are_not_sent_again() {
     world.settle();
     let sent: usize = world.links[link].ends.iter().map(|end| end.count(Kind::Receipt)).sum();
     assert_eq!(sent, 2, "each side's new one, once");
+}
+
+#[test]
+fn the_other_is_sent_the_receipts_that_it_lacks_or_has_older_ones_of() {
+    let mut attack = Attack::level();
+    let (mut receipt, secret) = receipt();
+    let keys = [1, 2, 3, 4].map(|n| ReceiptKey { store: StoreId([n; 16]), ..receipt.key });
+    for key in keys {
+        (receipt.key, receipt.counter) = (key, 5);
+        let held = &mut attack.honest.projects.get_mut(&project_id(1)).unwrap().receipts;
+        held.insert(key, (5, receipt.sign(&secret).encode()));
+    }
+    let [_, older, the_same, newer] = keys;
+    attack.say(&Message::Receipts { project: 0, last: true, entries: vec![(older, 4), (the_same, 5), (newer, 6)] });
+    let sent = attack.heard_of(Kind::Receipt).into_iter().map(|message| match message {
+        Message::Receipt { bytes, .. } => SignedReceipt::decode(&bytes).unwrap().key,
+        _ => unreachable!("only receipts were asked for"),
+    });
+    assert_eq!(sent.collect::<Vec<_>>(), keys[..2]);
 }

@@ -70,6 +70,8 @@ pub(crate) struct Toy {
     pub(crate) next_branch: u64,
     /// How often the whole frontier was read.
     pub(crate) frontiers_read: Cell<u64>,
+    /// How often the bytes of a branch up to some length were counted.
+    pub(crate) bytes_counted: Cell<u64>,
     /// Entries stored that were not held before.
     pub(crate) gained: u64,
 }
@@ -86,6 +88,7 @@ impl Toy {
             projects: BTreeMap::new(),
             next_branch: 0,
             frontiers_read: Cell::new(0),
+            bytes_counted: Cell::new(0),
             gained: 0,
         }
     }
@@ -128,6 +131,16 @@ impl Toy {
 
     pub(crate) fn remove(&mut self, project: ProjectId, device: DeviceId) -> BranchId {
         self.write(project, LogKind::Control, [[b"remove".as_slice(), &device.0].concat()])
+    }
+
+    /// It turns out that an admission of a device counts for nothing.
+    pub(crate) fn undo_admission(&mut self, project: ProjectId, device: DeviceId) -> BranchId {
+        let admission = [b"admit".as_slice(), &device.0].concat();
+        let branches = &mut self.projects.get_mut(&project).expect("it is held").branches;
+        let (id, branch) =
+            branches.iter_mut().find(|(_, branch)| branch.entries.contains(&admission)).expect("it was admitted");
+        branch.entries.iter_mut().filter(|entry| **entry == admission).for_each(|entry| entry.fill(0));
+        *id
     }
 
     /// Another branch of this device's data log, as a restored copy of its folder would write it.
@@ -259,6 +272,7 @@ impl Replica for Toy {
     }
 
     fn bytes_at(&self, project: &ProjectId, branch: BranchId, length: u64) -> Option<u64> {
+        self.bytes_counted.set(self.bytes_counted.get() + 1);
         let branch = self.projects.get(project)?.branches.get(&branch)?;
         Some(branch.entries.get(..length as usize)?.iter().map(|entry| entry.len() as u64).sum())
     }
