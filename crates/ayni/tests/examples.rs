@@ -22,24 +22,18 @@ fn prints(run: impl FnOnce(&std::path::Path, &mut Vec<u8>) -> Result<(), Box<dyn
 
 #[test]
 fn a_chat_room_shows_the_last_messages_as_they_come() {
-    prints(
-        |folder, out| chat::run(folder, out),
-        &["Good morning", "Who brings the bread? | Good morning", "I do | Who brings the bread?"],
-    );
+    prints(chat::run, &["Good morning", "Who brings the bread? | Good morning", "I do | Who brings the bread?"]);
 }
 
 #[test]
 fn a_notebook_shows_its_pages_and_goes_back() {
-    prints(
-        |folder, out| notebook::run(folder, out),
-        &["Harvest: Potatoes on Tuesday.", "2 versions", "Harvest: Potatoes on Monday."],
-    );
+    prints(notebook::run, &["Harvest: Potatoes on Tuesday.", "2 versions", "Harvest: Potatoes on Monday."]);
 }
 
 #[test]
 fn a_survey_refuses_what_is_no_well_and_sorts_the_others() {
     prints(
-        |folder, out| survey::run(folder, out),
+        survey::run,
         &[
             "refused: not as the schema of \"wells\" says: `name` is required; `location` is required; `kind` must be \
              \"well\" or \"spring\", not \"lake\"",
@@ -53,7 +47,7 @@ fn a_survey_refuses_what_is_no_well_and_sorts_the_others() {
 #[test]
 fn two_devices_show_the_same_once_they_met() {
     prints(
-        |folder, out| two_devices::run(folder, out),
+        two_devices::run,
         &[
             r#"Ana: {"altitude":3399,"name":"Cusco","population":428450}"#,
             r#"Ben: {"altitude":3399,"name":"Cusco","population":428450}"#,
