@@ -203,6 +203,7 @@ fn waiting_entries_are_bounded_and_keep_out_nothing_that_could_come_in() {
         stray.hash.0[..8].copy_from_slice(&number.to_be_bytes());
         assert_eq!(view.insert(stray.clone()), Ok(Inserted::Waits));
     }
+    assert_eq!(view.insert(stray.clone()), Ok(Inserted::Known), "it waits already, and takes no room");
     stray.hash = Hash([0xff; 32]);
     assert_eq!(view.insert(stray), Err(InsertError::TooManyWait));
     let mut founding = world.written[0].clone();
