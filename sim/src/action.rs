@@ -43,6 +43,11 @@ actions! {
     Index 1 "make an index";
     Query 4 "ask a query";
     History 3 "look at the history";
+    LookBack 3 "look at the past";
+    Watch 8 "watch a live list";
+    Search 3 "search for words";
+    Schema 2 "decide a schema";
+    Undo 3 "undo a change";
     Export 1 "export";
     Rename 1 "rename a device";
     Status 8 "read the status";
@@ -78,6 +83,7 @@ actions! {
 /// What must have happened over a suite, beside every action.
 pub const EXPECTED: &[&str] = &[
     "undelete",
+    "a change was undone",
     "edit through an old window",
     "join",
     "status: has everything",
@@ -207,6 +213,11 @@ impl World {
             A::Index => self.index(device, dice),
             A::Query => self.query(device, dice),
             A::History => self.history(device, dice),
+            A::LookBack => self.look_back(device, dice),
+            A::Watch => self.watch(device, dice),
+            A::Search => self.search(device, dice),
+            A::Schema => self.decide_schema(device, dice),
+            A::Undo => self.undo(device, dice),
             A::Export => self.export(device),
             A::Rename => self.rename(device, dice),
             A::Status => self.status(device),

@@ -11,6 +11,7 @@ use crate::disk::Disk;
 use crate::environment::{Environment, Time};
 use crate::model::Known;
 use crate::vfs::{self, Mounted};
+use crate::views::Watched;
 
 /// What is expected of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(crate) struct Device {
     pub(crate) disk: Arc<Disk>,
     /// The documents that its user has open in some window.
     pub(crate) windows: Vec<Document>,
+    /// The list that its user watches.
+    pub(crate) watched: Option<Watched>,
     /// What its user has seen or written. It must never know less.
     pub(crate) known: Known,
     /// The same, with what was in folders that were replaced.
@@ -72,6 +75,7 @@ impl Device {
             environment: Arc::new(Environment::new(time, dice)),
             disk,
             windows: Vec::new(),
+            watched: None,
             known: Known::new(),
             ever: Known::new(),
             waited: 0,
@@ -123,6 +127,7 @@ impl Device {
     /// should be none.
     pub(crate) fn close(&mut self) -> usize {
         self.windows.clear();
+        self.watched = None;
         self.environment.forget_jobs();
         self.database = None;
         self.disk.open_files()

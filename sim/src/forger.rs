@@ -395,7 +395,8 @@ impl Conversation {
         let forged = self.open.values().any(|answer| *answer == Answer::Forged);
         match code {
             CloseCode::Forged if forged => self.open.clear(),
-            CloseCode::Storage | CloseCode::Timeout | CloseCode::Shutdown => {}
+            // A forger may talk by as many channels as one device can have.
+            CloseCode::Storage | CloseCode::Timeout | CloseCode::Shutdown | CloseCode::Busy => {}
             _ => {
                 let what = format!("{:?} ended a conversation with {code:?}: {text}", self.deed);
                 return Broken::that(Promise::Works, what);

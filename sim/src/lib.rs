@@ -28,6 +28,7 @@ pub mod story;
 mod tamper;
 mod users;
 mod vfs;
+mod views;
 mod wire;
 mod world;
 

@@ -32,6 +32,7 @@ impl World {
             self.survey(*device)?;
         }
         self.check_documents(&members)?;
+        self.check_views(&members)?;
         self.check_statuses(&members)?;
         for device in &members {
             self.rebuild(*device)?;

@@ -48,23 +48,15 @@ impl Role {
         self >= Self::Carrier
     }
 
-    fn from_byte(byte: u8) -> Result<Self, DecodeError> {
-        Ok(match byte {
-            0 => Self::Removed,
+    /// Reads a role that can be given: all but [`Role::Removed`], for which there is an entry of its own.
+    pub(super) fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match input.byte()? {
             1 => Self::Carrier,
             2 => Self::Reader,
             3 => Self::Member,
             4 => Self::Coordinator,
             _ => return Err(DecodeError::Invalid("role")),
         })
-    }
-
-    /// Reads a role that can be given: all but [`Role::Removed`], for which there is an entry of its own.
-    pub(super) fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        match Self::from_byte(input.byte()?)? {
-            Self::Removed => Err(DecodeError::Invalid("role")),
-            role => Ok(role),
-        }
     }
 }
 

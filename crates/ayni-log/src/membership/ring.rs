@@ -53,10 +53,9 @@ impl KeyRing {
         self.project
     }
 
-    /// Opens whatever the view has that was not tried yet; whether the ring grew. Opening costs some 60 µs for each new
-    /// epoch or grant to this device, and nothing for others.
-    pub fn update(&mut self, view: &ControlView) -> bool {
-        let before = self.size();
+    /// Opens whatever the view has that was not tried yet. Opening costs some 60 µs for each new epoch or grant to this device,
+    /// and nothing for others.
+    pub fn update(&mut self, view: &ControlView) {
         for entry in view.entries() {
             match &entry.body {
                 ControlBody::Epoch(body) => self.try_epoch(entry, body),
@@ -66,12 +65,6 @@ impl KeyRing {
         }
         self.open_older(view);
         self.open_naming(view);
-        self.size() != before
-    }
-
-    fn size(&self) -> usize {
-        let keys = |held: &Held| usize::from(held.reading.is_some()) + usize::from(held.carriage.is_some());
-        self.epochs.values().map(keys).sum::<usize>() + usize::from(self.naming.is_some())
     }
 
     fn try_epoch(&mut self, entry: &ControlEntry, body: &EpochBody) {
