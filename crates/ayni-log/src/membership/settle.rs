@@ -241,7 +241,6 @@ impl<'a> Ranks<'a> {
         // Both chains of admissions are equally long: the difference nearest to their root decides.
         loop {
             match (a, b) {
-                (Standing::Admission(x), Standing::Admission(y)) if x == y => return outcome,
                 (Standing::Admission(x), Standing::Admission(y)) => {
                     let here = self.place(x).cmp(&self.place(y));
                     outcome = if here == Ordering::Equal { outcome } else { here };
