@@ -112,7 +112,7 @@ pub enum Error {
     #[error(transparent)]
     Schema(#[from] SchemaError),
     /// A schema that does not fit into an entry.
-    #[error("a schema of {0} bytes, and at most {max} are possible: leave out descriptions", max = ayni_log::limits::SCHEMA_BYTES)]
+    #[error("a schema of {0} bytes, and at most {max} are possible: leave out descriptions", max = ayni_log::limits::SCHEMA_BYTES - 64)]
     SchemaTooLarge(usize),
     /// An index that cannot be dropped, as it comes back.
     #[error("the index {0} is in the schema of collection {1:?}: take it out there")]

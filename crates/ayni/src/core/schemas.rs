@@ -25,6 +25,9 @@ pub(crate) struct KnownSchema {
 /// The schemas that hold, by collection.
 pub(crate) type Schemas = BTreeMap<CollectionTag, KnownSchema>;
 
+/// Bytes of an entry's content at the most, as it is before it is packed.
+const CONTENT_BYTES: usize = limits::SCHEMA_BYTES - 64;
+
 /// How the content of an entry is written: a form that this program does not know says nothing to it.
 const FORM: u8 = 1;
 
@@ -57,10 +60,11 @@ pub(crate) fn decide(
     content.byte(FORM);
     content.text(collection);
     content.text(&json);
-    let sealed = ring.set_key(&epochs).ok_or(Error::NoKeys)?.seal_schema(tag, &content.into_vec());
-    if sealed.len() > limits::SCHEMA_BYTES {
-        return Err(Error::SchemaTooLarge(sealed.len()));
+    let content = content.into_vec();
+    if content.len() > CONTENT_BYTES {
+        return Err(Error::SchemaTooLarge(content.len()));
     }
+    let sealed = ring.set_key(&epochs).ok_or(Error::NoKeys)?.seal_schema(tag, &content);
     Ok(ControlBody::Schema(SchemaBody { collection: tag, epochs, sealed }))
 }
 
@@ -68,7 +72,7 @@ pub(crate) fn decide(
 fn open(ring: &KeyRing, body: &SchemaBody) -> Option<(String, Schema)> {
     let content = ring.set_key(&body.epochs)?.open_schema(body.collection, &body.sealed).ok()?;
     let mut input = Reader::new(&content);
-    if input.byte().ok()? != FORM {
+    if content.len() > CONTENT_BYTES || input.byte().ok()? != FORM {
         return None;
     }
     let name = input.text("collection", limits::NAME_BYTES).ok()?.to_owned();

@@ -14,6 +14,12 @@ use crate::query::{Pattern, PatternError};
 
 /// How deep fields can stand inside of each other.
 const DEPTH: usize = ayni_doc::DEPTH;
+/// Fields that a schema can have, those inside of maps and the items of lists too.
+const MOST_FIELDS: usize = 1_000;
+/// Patterns that it can have: each takes memory that its length does not tell.
+const MOST_PATTERNS: usize = 50;
+/// Indexes that it can have: every write pays for each.
+const MOST_INDEXES: usize = 64;
 
 /// JSON that is no schema. `at` says where, as names between dots; the top is empty.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -67,6 +73,14 @@ pub enum SchemaError {
         /// What does not.
         what: &'static str,
     },
+    /// More of something than a schema can have.
+    #[error("a schema has at most {most} {what}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// So many can be.
+        most: usize,
+    },
     /// Fields stand too deep inside of each other.
     #[error("fields go {DEPTH} deep at most")]
     Deep,
@@ -113,12 +127,12 @@ impl Schema {
     /// # Errors
     /// [`SchemaError`] names what is wrong, and where.
     pub fn from_json(json: &Json) -> Result<Self, SchemaError> {
-        Reader { unknown: Unknown::Refused, at: Vec::new() }.schema(json)
+        Reader::new(Unknown::Refused).schema(json)
     }
 
     /// Reads a schema that a newer program may have written: words that are not known here mean nothing here.
     pub(crate) fn from_newer(json: &Json) -> Result<Self, SchemaError> {
-        Reader { unknown: Unknown::PassedOver, at: Vec::new() }.schema(json)
+        Reader::new(Unknown::PassedOver).schema(json)
     }
 
     /// The schema as JSON, which reads back as the same.
@@ -139,9 +153,15 @@ impl Schema {
 struct Reader {
     unknown: Unknown,
     at: Vec<String>,
+    fields: usize,
+    patterns: usize,
 }
 
 impl Reader {
+    fn new(unknown: Unknown) -> Self {
+        Self { unknown, at: Vec::new(), fields: 0, patterns: 0 }
+    }
+
     fn at(&self) -> String {
         self.at.join(".")
     }
@@ -170,6 +190,7 @@ impl Reader {
                 "properties" | "required" | "additionalProperties" => self.inside(&mut schema.fields, word, json)?,
                 "indexes" => {
                     let indexes = json.as_array().ok_or_else(|| self.takes("indexes", "a list of indexes"))?;
+                    at_most(indexes.len(), MOST_INDEXES, "indexes")?;
                     schema.indexes = indexes.iter().map(Index::from_json).collect::<Result<_, _>>()?;
                     schema.indexes.sort();
                     schema.indexes.dedup();
@@ -236,6 +257,8 @@ impl Reader {
         let Json::Object(object) = json else {
             return Err(self.contradiction("the rules of a field are an object: {\"type\": \"string\"}"));
         };
+        self.fields += 1;
+        at_most(self.fields, MOST_FIELDS, "fields")?;
         let mut field = Field::default();
         for (word, json) in object {
             self.word(&mut field, word, json)?;
@@ -262,6 +285,8 @@ impl Reader {
             "minItems" => field.count.least = Some(self.length("minItems", json)?),
             "maxItems" => field.count.most = Some(self.length("maxItems", json)?),
             "pattern" => {
+                self.patterns += 1;
+                at_most(self.patterns, MOST_PATTERNS, "patterns")?;
                 let pattern = Pattern::from_str(&self.text("pattern", json)?);
                 field.pattern = Some(pattern.map_err(|error| SchemaError::Pattern { at: self.at(), error })?);
             }
@@ -353,6 +378,10 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+fn at_most(count: usize, most: usize, what: &'static str) -> Result<(), SchemaError> {
+    if count <= most { Ok(()) } else { Err(SchemaError::TooMany { what, most }) }
 }
 
 fn describe(object: &mut Object<String, Json>, title: Option<&String>, description: Option<&String>) {

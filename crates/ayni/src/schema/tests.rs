@@ -146,6 +146,14 @@ fn json_that_is_no_schema_is_refused_with_the_place_and_the_reason() {
     refused(of(json!({"default": 5, "maximum": 4})), "breaks the rules beside it");
     let deep = (0..=ayni_doc::DEPTH).fold(json!({}), |inner, _| json!({"properties": {"a": inner}}));
     refused(deep, "32 deep at most");
+    let typed = |count: usize| (0..count).map(|number| (format!("f{number}"), json!({"type": "string"})));
+    let many = |count| json!({"properties": serde_json::Map::from_iter(typed(count))});
+    assert!(Schema::from_json(&many(1_000)).is_ok());
+    refused(many(1_001), "at most 1000 fields");
+    let patterned = |count: usize| (0..count).map(|number| (format!("f{number}"), json!({"pattern": "a"})));
+    refused(json!({"properties": serde_json::Map::from_iter(patterned(51))}), "at most 50 patterns");
+    let indexes: Vec<String> = (0..65).map(|number| format!("f{number}")).collect();
+    refused(json!({ "indexes": indexes }), "at most 64 indexes");
     assert!(matches!("{".parse::<Schema>(), Err(SchemaError::Syntax(_))));
 }
 
