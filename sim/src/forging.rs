@@ -63,7 +63,7 @@ impl World {
             role == Some(InProject::Member(Role::Coordinator)) && device.nature == Nature::Honest
         };
         let Some(inviter) = self.some_device(dice, may_invite) else { return Ok(()) };
-        let role = [Role::Member, Role::Reader][(self.forgers.len() + self.seed as usize) % 2];
+        let role = [Role::Member, Role::Reader][self.forgers.len().wrapping_add(self.seed as usize) % 2];
         let invitation = Invitation { role, ..Invitation::default() };
         let Some(ticket) = self.ask(inviter, |project| project.invite(&invitation))? else { return Ok(()) };
         let author = FIRST_AUTHOR + self.forgers.len();
