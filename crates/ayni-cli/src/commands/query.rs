@@ -32,22 +32,8 @@ Examples:
   ayni query places country=PE --as-of '3 days ago'
   ayni query places country=PE --explain")]
 pub(crate) struct Arguments {
-    /// The collection
-    collection: String,
-    /// Which documents
-    selector: Vec<String>,
-    /// In what order: fields, each perhaps with :desc
-    #[arg(long, value_name = "FIELDS")]
-    sort: Option<String>,
-    /// How many at most
-    #[arg(long, value_name = "NUMBER")]
-    limit: Option<u64>,
-    /// How many to pass over first
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
-    skip: u64,
-    /// Which fields of each: name,address.city
-    #[arg(long, value_name = "FIELDS")]
-    fields: Option<String>,
+    #[command(flatten)]
+    asked: Asked,
     /// Only how many there are
     #[arg(long, conflicts_with_all = ["sort", "limit", "skip", "fields"])]
     count: bool,
@@ -59,13 +45,34 @@ pub(crate) struct Arguments {
     as_of: Option<String>,
 }
 
+/// What is asked of a collection.
+#[derive(clap::Args)]
+pub(super) struct Asked {
+    /// The collection
+    pub(super) collection: String,
+    /// Which documents
+    pub(super) selector: Vec<String>,
+    /// In what order: fields, each perhaps with :desc
+    #[arg(long, value_name = "FIELDS")]
+    pub(super) sort: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) limit: Option<u64>,
+    /// How many to pass over first
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
+    pub(super) skip: u64,
+    /// Which fields of each: name,address.city
+    #[arg(long, value_name = "FIELDS")]
+    pub(super) fields: Option<String>,
+}
+
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
-    let selector = selector(&arguments.selector)?;
-    let fields = fields(arguments.fields.as_deref())?;
-    let sort = sort(arguments.sort.as_deref())?;
+    let selector = selector(&arguments.asked.selector)?;
+    let fields = fields(arguments.asked.fields.as_deref())?;
+    let sort = sort(arguments.asked.sort.as_deref())?;
     let as_of = arguments.as_of.as_deref().map(moment::parse).transpose()?;
     let project = setting.open_project()?;
-    let collection = project.collection(&arguments.collection);
+    let collection = project.collection(&arguments.asked.collection);
     check_exists(&collection)?;
     let past = as_of.map(|moment| collection.as_of(moment));
     let start = Instant::now();
@@ -81,15 +88,15 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
         return Ok(Answer::from(count > 0));
     }
     let at_terminal = out::is_terminal() && !setting.json;
-    let mut query = Query::new(selector).skip(arguments.skip);
+    let mut query = Query::new(selector).skip(arguments.asked.skip);
     query.sort = sort;
-    query.limit = arguments.limit.or(at_terminal.then_some(ROWS + 1));
+    query.limit = arguments.asked.limit.or(at_terminal.then_some(ROWS + 1));
     if arguments.explain {
         return explain(setting, &past.map_or_else(|| collection.explain(&query), |past| past.explain(&query))?);
     }
     let mut found = past.map_or_else(|| collection.query(&query), |past| past.query(&query))?;
     let took = start.elapsed();
-    let more = arguments.limit.is_none() && at_terminal && found.len() as u64 > ROWS;
+    let more = arguments.asked.limit.is_none() && at_terminal && found.len() as u64 > ROWS;
     found.truncate(if more { ROWS as usize } else { found.len() });
     let rows: Vec<(&Document, Map)> =
         found.iter().map(|document| (document, shown(document, fields.as_ref()))).collect();

@@ -37,25 +37,12 @@ Examples:
   ayni watch places 'population>=100000' --fields name,population
   ayni watch places --json")]
 pub(crate) struct Arguments {
-    /// The collection
-    collection: String,
-    /// Which documents
-    selector: Vec<String>,
-    /// In what order: fields, each perhaps with :desc
-    #[arg(long, value_name = "FIELDS")]
-    sort: Option<String>,
-    /// How many at most
-    #[arg(long, value_name = "NUMBER")]
-    limit: Option<u64>,
-    /// How many to pass over first
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
-    skip: u64,
-    /// Which fields of each: name,address.city
-    #[arg(long, value_name = "FIELDS")]
-    fields: Option<String>,
+    #[command(flatten)]
+    asked: query::Asked,
 }
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
+    let arguments = arguments.asked;
     let selector = query::selector(&arguments.selector)?;
     let fields = query::fields(arguments.fields.as_deref())?;
     let sort = query::sort(arguments.sort.as_deref())?;

@@ -143,8 +143,8 @@ impl Author<'_> {
     }
 }
 
-/// Draws the consequences of control entries that came or were written: keys open, schemas
-/// hold, and what counts is judged anew.
+/// Draws the consequences of control entries that came or were written: keys open, schemas hold, and what counts is judged
+/// anew.
 pub(crate) fn control_changed(tx: &mut Write<'_>, state: &mut State, documents: &mut Documents) -> Result<(), Error> {
     state.ring.update(&state.view);
     state.follow_schemas(tx)?;

@@ -46,6 +46,13 @@ pub(crate) fn read_schemas(view: &ControlView, ring: &KeyRing) -> Schemas {
     view.collections_with_schema().into_iter().filter_map(known).collect()
 }
 
+/// What the schemas that hold follow from: as long as it is the same, they are.
+pub(crate) fn basis(view: &ControlView, ring: &KeyRing) -> (Vec<Hash>, usize) {
+    let decided = view.collections_with_schema().into_iter().flat_map(|tag| view.schemas(tag));
+    let readable = ring.epochs().filter(|epoch| ring.reading_key(epoch).is_some());
+    (decided.map(|(hash, _)| hash).collect(), readable.count())
+}
+
 /// The entry that decides the schema of a collection.
 pub(crate) fn decide(
     view: &ControlView,

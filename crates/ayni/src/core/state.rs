@@ -19,7 +19,7 @@ use ayni_store::{BranchRow, CollectionRow, EntryKey, ProjectRow, Snapshot, Write
 use crate::core::branches::{Branch, Branches, Seen};
 use crate::core::indexing::{Indexes, follow_schema, read_indexes};
 use crate::core::reading::{commit_start, difference, link_at, read_entries, tip_at, whole_commits};
-use crate::core::schemas::{Schemas, read_schemas};
+use crate::core::schemas::{Schemas, basis, read_schemas};
 use crate::error::Error;
 
 /// A collection as it is known here.
@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) branches: Branches,
     pub(crate) collections: BTreeMap<CollectionTag, KnownCollection>,
     pub(crate) schemas: Schemas,
+    /// What these follow from.
+    schemas_follow: (Vec<Hash>, usize),
     pub(crate) indexes: Indexes,
     /// The shapes that this device's data log declared, by their encoding.
     pub(crate) own_shapes: BTreeMap<Vec<u8>, u32>,
@@ -66,6 +68,7 @@ impl State {
             branches: Branches::default(),
             collections: BTreeMap::new(),
             schemas: Schemas::new(),
+            schemas_follow: (Vec::new(), 0),
             indexes: Indexes::new(),
             own_shapes: BTreeMap::new(),
             stepped: BTreeSet::new(),
@@ -161,6 +164,7 @@ impl State {
         let _ = self.view.insert_all(all);
         self.ring.update(&self.view);
         self.schemas = read_schemas(&self.view, &self.ring);
+        self.schemas_follow = basis(&self.view, &self.ring);
         Ok(())
     }
 
@@ -258,10 +262,12 @@ impl State {
 
     /// Takes up the schemas that membership entries decided, with their indexes.
     pub(crate) fn follow_schemas(&mut self, tx: &mut Write<'_>) -> Result<(), Error> {
-        let schemas = read_schemas(&self.view, &self.ring);
-        if schemas == self.schemas {
+        let basis = basis(&self.view, &self.ring);
+        if basis == self.schemas_follow {
             return Ok(());
         }
+        let schemas = read_schemas(&self.view, &self.ring);
+        self.schemas_follow = basis;
         for known in schemas.values() {
             let row = self.collection_named(tx, &known.collection)?;
             follow_schema(tx, self, row, known.schema.indexes())?;
