@@ -14,7 +14,8 @@ use crate::{CloseReason, PeerAddr, TransportId, limits};
 /// A peer with a lower id is expected to dial us; we give it this long before we dial it.
 const POLITE_DELAY: Duration = Duration::from_millis(150);
 
-/// Addresses that are given within so long are dialed together.
+/// Addresses that are given within so long are dialed together, and a dial under way has so long to come to an end before it
+/// is begun anew: on a LAN it has, and given up just as the peer answers it would show there as a channel that ends at once.
 const GATHER_DELAY: Duration = Duration::from_millis(20);
 
 pub(crate) struct Book {
@@ -117,7 +118,7 @@ impl Book {
             page.hurry(at);
         }
         if untried {
-            page.learned(at);
+            page.learned(at.max(after(now, GATHER_DELAY)));
         }
     }
 
@@ -198,13 +199,18 @@ impl Book {
         if page.standing == Standing::Connected {
             return;
         }
-        page.begun_anew = false;
+        let is_to_begin_anew = std::mem::take(&mut page.begun_anew);
         page.failures = page.failures.saturating_add(1);
         page.trouble = Some(match reason {
             CloseReason::Lost(what) => what.clone(),
             other => other.to_string(),
         });
-        page.standing = Standing::Waiting { until: after(now, wait) };
+        let until = after(now, wait);
+        // One that was about to begin anew, with addresses that this dial did not try, still does.
+        page.standing = match page.standing {
+            Standing::Waiting { until: anew } if is_to_begin_anew => Standing::Waiting { until: anew.min(until) },
+            _ => Standing::Waiting { until },
+        };
         if page.failures >= limits::GIVE_UP_AFTER {
             page.seen = None;
         }
@@ -363,6 +369,19 @@ mod tests {
             learn(&mut book, 4);
             assert_eq!(book.due(soon, 9).len(), 1, "so it is for each dial");
         }
+    }
+
+    #[test]
+    fn a_dial_has_a_moment_to_come_to_an_end_before_it_is_begun_anew() {
+        let (mut book, now) = (Book::new(OWN, 1), Instant::now());
+        book.found(HIGHER, addrs(1), now);
+        assert_eq!(book.due(now, 9), [(HIGHER, addrs(1))]);
+        book.found(HIGHER, &addrs(1) | &addrs(2), now);
+        assert_eq!(book.due(now, 9), [], "announcements come in pieces");
+        book.unreached(&HIGHER, &lost(), now);
+        assert_eq!(book.due(now + GATHER_DELAY, 9), [(HIGHER, &addrs(1) | &addrs(2))], "its failure delays nothing");
+        book.connected(HIGHER, now);
+        assert_eq!(book.next_due(), None);
     }
 
     #[test]

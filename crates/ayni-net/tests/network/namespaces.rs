@@ -58,7 +58,8 @@ async fn host() {
         }
     }
     network.shutdown().await;
-    println!("HOST channels {}", table.all().len());
+    let ended = table.all().iter().map(|talk| format!("{:?}", talk.closed_because())).collect::<Vec<_>>();
+    println!("HOST channels {}", ended.join("; "));
 }
 
 /// A running [`host`].
@@ -112,12 +113,12 @@ impl Running {
         }
     }
 
-    /// Ends it in good order, and returns how many channels it ever had.
-    fn end(mut self) -> usize {
+    /// Ends it in good order; it has had this many channels, and never another.
+    fn ends_having_had(mut self, channels: usize) {
         drop(self.child.stdin.take());
-        let channels = self.says("channels").parse().unwrap();
+        let ended = self.says("channels");
         assert!(self.child.wait().unwrap().success());
-        channels
+        assert_eq!(ended.split("; ").count(), channels, "its channels ended by {ended}");
     }
 }
 
@@ -152,7 +153,7 @@ fn check_three_hosts(addressing: Addressing) {
     // Long enough for whatever would go out later: keep-alives, checks, look-ups.
     thread::sleep(Duration::from_secs(6));
     for host in running {
-        assert_eq!(host.end(), 2, "one channel to each of the others, and never another");
+        host.ends_having_had(2);
     }
     let Left { mdns, quic } = lan.check_nothing_else_left();
     println!("left the hosts: {mdns} mDNS packets, {quic} QUIC packets, and nothing else of ours");
@@ -173,7 +174,7 @@ fn three_processes_on_a_machine_without_any_network_find_each_other() {
     let lan = Lan::loopback_only();
     let host = &lan.hosts()[0];
     for host in meet(&[host, host, host]) {
-        assert_eq!(host.end(), 2);
+        host.ends_having_had(2);
     }
 }
 
