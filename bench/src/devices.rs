@@ -1,18 +1,16 @@
 //! Devices to measure: databases with a project in common, over QUIC on loopback or over a pipe that counts.
 
 use crate::plain::TRANSACTION;
-use crate::records::Record;
+use crate::records::{Indexes, Record};
 use anyhow::{Context, Result, ensure};
 use ayni::doc::Value;
-use ayni::{ChannelInfo, Database, Invitation, Link, Options, Project};
+use ayni::{ChannelInfo, Database, Index, Invitation, Link, Options, Project, Tokenizer};
 use ayni_net::Network;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The collection that everything is measured on.
 pub const COLLECTION: &str = "observations";
-/// Its indexes.
-pub const INDEXES: [&str; 2] = ["species", "seen_at"];
 /// The longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -47,9 +45,9 @@ impl Device {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn found(&self) -> Result<Project> {
+    pub fn found(&self, indexes: Indexes) -> Result<Project> {
         let (project, _) = self.database.create_project("bench")?;
-        index(&project)?;
+        index(&project, indexes)?;
         Ok(project)
     }
 
@@ -78,25 +76,29 @@ impl Device {
 ///
 /// # Errors
 /// When they do not come together.
-pub fn pair(one: &Path, other: &Path) -> Result<[Device; 2]> {
+pub fn pair(one: &Path, other: &Path, indexes: Indexes) -> Result<[Device; 2]> {
     let devices = [Device::create(one, "one")?, Device::create(other, "other")?];
-    let project = devices[0].found()?;
+    let project = devices[0].found(indexes)?;
     let ticket = project.invite(&Invitation::default())?;
     let joined = devices[1].database.join(&ticket)?;
     let mut pipe = Pipe::connect(&devices[0].database, &devices[1].database)?;
     let started = Instant::now();
-    while joined.collection(COLLECTION).create_index(INDEXES[0]).is_err() {
+    while joined.collection(COLLECTION).create_index("species").is_err() {
         ensure!(started.elapsed() < PATIENCE, "the devices did not come together");
         pipe.pump();
     }
-    index(&joined)?;
+    index(&joined, indexes)?;
     pipe.settle();
     Ok(devices)
 }
 
-fn index(project: &Project) -> Result<()> {
-    for path in INDEXES {
-        project.collection(COLLECTION).create_index(path)?;
+fn index(project: &Project, indexes: Indexes) -> Result<()> {
+    let collection = project.collection(COLLECTION);
+    collection.create_index("species")?;
+    collection.create_index("seen_at")?;
+    if indexes == Indexes::All {
+        collection.create_index(Index::text(["note".parse()?], Tokenizer::Words)?)?;
+        collection.create_index(Index::geometry("location".parse()?)?)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Records as a field team writes them: eight fields, about 250 bytes each, the same in every run.
 
 use serde_json::{Value, json};
+use std::fmt;
 
 const SURVEYORS: [&str; 12] =
     ["Amaru", "Chaska", "Illari", "Inti", "Killa", "Nina", "Quilla", "Rumi", "Sami", "Sisa", "Wayra", "Yaku"];
@@ -54,6 +55,24 @@ const WORDS: [&str; 24] = [
     "seedlings",
     "below",
 ];
+
+/// Which indexes the records have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Indexes {
+    /// Of the species, and of when it was seen.
+    Values,
+    /// These, one of the notes' words and one of the locations.
+    All,
+}
+
+impl fmt::Display for Indexes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Values => "2 indexes",
+            Self::All => "2 indexes, words and places",
+        })
+    }
+}
 
 /// One observation.
 #[derive(Clone, Debug, PartialEq)]

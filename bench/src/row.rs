@@ -23,6 +23,8 @@ pub enum Target {
     RatioAtLeast(f64),
     /// The figure is at most this many times the baseline's.
     RatioAtMost(f64),
+    /// The figure is at most this more than the baseline's, in the figure's unit.
+    AddsAtMost(f64),
 }
 
 /// One measured figure.
@@ -83,6 +85,7 @@ impl Row {
             Target::AtMost(most) => self.figure <= most,
             Target::RatioAtLeast(least) => self.ratio().is_some_and(|ratio| ratio >= least),
             Target::RatioAtMost(most) => self.ratio().is_some_and(|ratio| ratio <= most),
+            Target::AddsAtMost(most) => self.baseline.is_some_and(|baseline| self.figure - baseline <= most),
         };
         (!self.targets.is_empty()).then(|| self.targets.iter().all(holds))
     }
@@ -115,6 +118,7 @@ impl fmt::Display for Target {
             Self::AtMost(most) => write!(f, "≤ {most}"),
             Self::RatioAtLeast(least) => write!(f, "≥ {least} ×"),
             Self::RatioAtMost(most) => write!(f, "≤ {most} ×"),
+            Self::AddsAtMost(most) => write!(f, "adds ≤ {most}"),
         }
     }
 }
@@ -131,6 +135,14 @@ mod tests {
         assert_eq!(row(49.0).ok(), Some(false));
         assert_eq!(row(50.0).wants(Target::AtLeast(60.0)).ok(), Some(false));
         assert_eq!(plain.ok(), None);
+    }
+
+    #[test]
+    fn what_a_figure_adds_is_its_difference_to_the_baseline() {
+        let plain = Row::baseline("put", 3.0, "ms");
+        let row = |figure| Row::ayni("live", figure, "ms").beside(&plain).wants(Target::AddsAtMost(1.0));
+        assert_eq!([row(4.0).ok(), row(2.0).ok(), row(4.5).ok()], [Some(true), Some(true), Some(false)]);
+        assert_eq!(Row::ayni("live", 0.5, "ms").wants(Target::AddsAtMost(1.0)).ok(), Some(false));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Bench, median, timed};
 use crate::devices::{COLLECTION, Wire, pair, values};
 use crate::echo::Echo;
-use crate::records::records;
+use crate::records::{Indexes, records};
 use crate::row::{Row, Target};
 use anyhow::Result;
 use std::fs::File;
@@ -20,7 +20,7 @@ const MESSAGE: usize = 300;
 /// there: the medians of both parts, added), and from before the put here until a reader there has seen it; in turn, so
 /// that both meet the disk in the same mood.
 pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
-    let [one, other] = pair(&bench.file("live-one"), &bench.file("live-other"))?;
+    let [one, other] = pair(&bench.file("live-one"), &bench.file("live-other"), Indexes::Values)?;
     let (here, there) = (one.project()?, other.project()?);
     let _wire = Wire::connect(&one.database, &other.database)?;
     let read = there.collection(COLLECTION);

@@ -1,10 +1,14 @@
 //! The work that is measured, one file for each kind.
 
 mod create;
+mod large;
 mod live;
 mod open;
 mod put;
+mod query;
+mod read;
 mod sync;
+mod watch;
 mod wire;
 
 use crate::row::Row;
@@ -25,6 +29,7 @@ pub struct Bench {
     pub runs: usize,
     /// This program, which opens a database in a process of its own.
     pub program: PathBuf,
+    large: large::Large,
     folder: TempDir,
 }
 
@@ -37,7 +42,7 @@ impl Bench {
         std::fs::create_dir_all(folder)?;
         let folder = tempfile::Builder::new().prefix("ayni-bench-").tempdir_in(folder)?;
         let (records, singles, runs) = if quick { (20_000, 100, 1) } else { (100_000, 500, 3) };
-        Ok(Self { records, singles, runs, program: std::env::current_exe()?, folder })
+        Ok(Self { records, singles, runs, program: std::env::current_exe()?, large: large::Large::default(), folder })
     }
 
     /// A path in the folder of this run.
@@ -56,12 +61,15 @@ pub struct Work {
 }
 
 /// All kinds, in the order in which they are measured.
-pub const WORKS: [Work; 6] = [
+pub const WORKS: [Work; 9] = [
     Work { name: "create", about: "creating records in bulk", measure: create::measure },
     Work { name: "sync", about: "sync: everything, a little, nothing", measure: sync::measure },
     Work { name: "put", about: "durable puts, one by one", measure: put::measure },
     Work { name: "live", about: "from a put here to a reader there", measure: live::measure },
     Work { name: "wire", about: "bytes of a place", measure: wire::measure },
+    Work { name: "query", about: "queries of a large collection", measure: query::measure },
+    Work { name: "read", about: "reading one document", measure: read::measure },
+    Work { name: "watch", about: "from a put to a live query", measure: watch::measure },
     Work { name: "open", about: "opening a large database", measure: open::measure },
 ];
 

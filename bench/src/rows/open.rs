@@ -4,7 +4,7 @@
 
 use super::Bench;
 use crate::devices::{COLLECTION, Device, values, write};
-use crate::records::records;
+use crate::records::{Indexes, records};
 use crate::row::{Row, Target};
 use anyhow::{Context, Result, ensure};
 use ayni::query::Query;
@@ -20,7 +20,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let folder = bench.file("open");
     {
         let device = Device::create(&folder, "one")?;
-        let project = device.found()?;
+        let project = device.found(Indexes::Values)?;
         for records in records(count).chunks(100_000) {
             write(&project, values(records)?)?;
         }

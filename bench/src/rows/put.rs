@@ -3,7 +3,7 @@
 use super::{Bench, median, rate, timed};
 use crate::devices::{COLLECTION, Device, values};
 use crate::plain::{Plain, Rows};
-use crate::records::records;
+use crate::records::{Indexes, records};
 use crate::row::{Row, Target};
 use anyhow::Result;
 
@@ -11,9 +11,9 @@ use anyhow::Result;
 /// mood; the rates are those of the medians.
 pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let records = records(bench.singles);
-    let mut plain = Plain::create(&bench.file("put.db"))?;
+    let mut plain = Plain::create(&bench.file("put.db"), Indexes::Values)?;
     let device = Device::create(&bench.file("put"), "one")?;
-    let project = device.found()?;
+    let project = device.found(Indexes::Values)?;
     let (mut commits, mut puts) = (Vec::new(), Vec::new());
     for (row, record) in Rows::of_all(&records).iter().zip(values(&records)?) {
         commits.push(timed(|| plain.commit(std::slice::from_ref(row)))?);

@@ -3,6 +3,7 @@
 use super::Bench;
 use crate::devices::{Device, level, pair};
 use crate::plain::TRANSACTION;
+use crate::records::Indexes;
 use crate::row::{Row, Target};
 use anyhow::{Context, Result, ensure};
 use ayni::doc::Value;
@@ -20,7 +21,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
 
 /// The demo's places from one device to another: bytes of the conversation, and of the other's folder, for each.
 fn ayni(bench: &Bench) -> Result<(Row, Row)> {
-    let [one, other] = pair(&bench.file("wire-one"), &bench.file("wire-other"))?;
+    let [one, other] = pair(&bench.file("wire-one"), &bench.file("wire-other"), Indexes::Values)?;
     let (here, there) = (one.project()?, other.project()?);
     let places = places()?;
     for places in places.chunks(TRANSACTION) {
