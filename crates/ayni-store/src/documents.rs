@@ -217,8 +217,14 @@ impl Write<'_> {
             "INSERT INTO documents(collection, id, flags, heads, body) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO NOTHING",
         )?;
-        let inserted = statement.execute(params![collection.0, id.0.as_slice(), flags, Heads(heads), body])?;
-        Ok((inserted > 0).then(|| self.last_insert_row()))
+        let inserted = statement.execute(params![collection.0, id.0.as_slice(), flags, Heads(heads), body])? > 0;
+        drop(statement);
+        if !inserted {
+            return Ok(None);
+        }
+        let row = self.last_insert_row();
+        self.place_changes.added(row);
+        Ok(Some(row))
     }
 
     /// Replaces the state of a document.

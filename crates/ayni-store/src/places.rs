@@ -90,14 +90,23 @@ impl Snapshot<'_> {
 
 /// Boxes to be set at the end of a transaction, or none to take a document out.
 #[derive(Default)]
-pub(crate) struct PlaceChanges(BTreeMap<(IndexRow, DocumentRow), Vec<PlaceBox>>);
+pub(crate) struct PlaceChanges {
+    changes: BTreeMap<(IndexRow, DocumentRow), Vec<PlaceBox>>,
+    /// Documents from this one on were added since boxes were last written: none of them has any yet.
+    new_from: Option<DocumentRow>,
+}
 
 impl PlaceChanges {
     /// Changes that are gathered before they are written: about 20 MB of memory.
     const MOST: usize = 1 << 17;
 
     pub(crate) fn forget(&mut self, index: IndexRow) {
-        self.0.retain(|(changed, _), _| *changed != index);
+        self.changes.retain(|(changed, _), _| *changed != index);
+    }
+
+    /// A document was added; each has a greater row than those before.
+    pub(crate) fn added(&mut self, document: DocumentRow) {
+        self.new_from.get_or_insert(document);
     }
 }
 
@@ -116,13 +125,14 @@ impl Write<'_> {
         boxes: Vec<PlaceBox>,
     ) -> Result<(), StoreError> {
         assert!(boxes.len() <= MOST_BOXES, "a document lies in {} boxes", boxes.len());
-        self.place_changes.0.insert((index, document), boxes);
-        if self.place_changes.0.len() >= PlaceChanges::MOST { self.write_places() } else { Ok(()) }
+        self.place_changes.changes.insert((index, document), boxes);
+        if self.place_changes.changes.len() >= PlaceChanges::MOST { self.write_places() } else { Ok(()) }
     }
 
     pub(crate) fn write_places(&mut self) -> Result<(), StoreError> {
         let mut made = None;
-        for ((index, document), boxes) in std::mem::take(&mut self.place_changes).0 {
+        let PlaceChanges { changes, new_from } = std::mem::take(&mut self.place_changes);
+        for ((index, document), boxes) in changes {
             let table = table(index);
             if made != Some(index) {
                 let sql =
@@ -130,11 +140,13 @@ impl Write<'_> {
                 self.statement(&sql)?.execute([])?;
                 made = Some(index);
             }
-            let mut remove = self.statement(&format!("DELETE FROM {table} WHERE id = ?1"))?;
-            for number in 0..MOST_BOXES {
-                remove.execute([id(document, number)])?;
+            if new_from.is_none_or(|new| document < new) {
+                let mut remove = self.statement(&format!("DELETE FROM {table} WHERE id = ?1"))?;
+                for number in 0..MOST_BOXES {
+                    remove.execute([id(document, number)])?;
+                }
             }
-            let mut insert = self.statement(&format!("INSERT INTO {table} VALUES (?1, ?2, ?3, ?4, ?5)"))?;
+            let mut insert = self.statement(&format!("INSERT OR REPLACE INTO {table} VALUES (?1, ?2, ?3, ?4, ?5)"))?;
             for (number, PlaceBox { west, south, east, north }) in boxes.into_iter().enumerate() {
                 insert.execute(params![id(document, number), west, east, south, north])?;
             }

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use rusqlite::types::Value;
 use rusqlite::{params, params_from_iter};
 
 use crate::error::StoreError;
@@ -193,8 +194,9 @@ impl Write<'_> {
             };
             let names = columns_named(0..columns.len()).join(", ");
             let places = vec!["?"; columns.len()].join(", ");
-            let sql = format!("INSERT OR REPLACE INTO {table}(rowid, {names}) VALUES ({document}, {places})");
-            self.statement(&sql)?.execute(params_from_iter(columns))?;
+            let sql = format!("INSERT OR REPLACE INTO {table}(rowid, {names}) VALUES (?, {places})");
+            let values = columns.into_iter().map(Value::Text);
+            self.statement(&sql)?.execute(params_from_iter(std::iter::once(Value::Integer(document)).chain(values)))?;
         }
         Ok(())
     }

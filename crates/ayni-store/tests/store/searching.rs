@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use ayni_store::{IndexRow, PlaceBox, Store, StoreError, TextPhrase, TextQuery};
 
-use crate::support::{Place, collection, read, write};
+use crate::support::{Place, collection, insert, read, write};
 
 fn index(store: &Store, definition: &[u8]) -> IndexRow {
     write(store, |write| {
@@ -132,6 +132,36 @@ fn documents_are_found_by_each_of_their_boxes_and_once() {
         write.set_boxes(places, 8, Vec::new())
     });
     assert_eq!((there(&[EVERYWHERE]), there(&[east])), (vec![7], vec![]));
+}
+
+#[test]
+fn boxes_give_way_to_later_ones_also_of_documents_that_were_added_in_the_same_transaction() {
+    let place = Place::new();
+    let store = place.create();
+    let places = index(&store, b"places");
+    let there = |bounds| read(&store, |snapshot| snapshot.documents_in_boxes(places, &[bounds]));
+    let at = |x| PlaceBox { west: x, south: 0.0, east: x, north: 0.0 };
+    let (first, second) = write(&store, |write| {
+        let (_, collection) = collection(write)?;
+        let first = insert(write, collection, 1)?;
+        write.set_boxes(places, first, vec![at(1.0), at(2.0)])?;
+        write.write_keys()?;
+        let second = insert(write, collection, 2)?;
+        write.set_boxes(places, first, vec![at(3.0)])?;
+        write.set_boxes(places, second, vec![at(4.0)])?;
+        write.set_boxes(places, second, vec![at(5.0)])?;
+        Ok((first, second))
+    });
+    assert_eq!([1.0, 2.0, 4.0].map(|x| there(at(x))), [const { Vec::new() }; 3]);
+    assert_eq!((there(at(3.0)), there(at(5.0))), (vec![first], vec![second]));
+    write(&store, |write| {
+        let (_, collection) = collection(write)?;
+        insert(write, collection, 3)?;
+        write.set_boxes(places, first, Vec::new())?;
+        write.set_boxes(places, second, vec![at(6.0)])
+    });
+    assert_eq!(there(EVERYWHERE), [second]);
+    assert_eq!(there(at(6.0)), [second]);
 }
 
 #[test]
