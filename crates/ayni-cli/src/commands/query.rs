@@ -1,9 +1,9 @@
 //! `ayni query`: finds documents.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use ayni::doc::{Map, Value};
+use ayni::doc::{Geometry, Map, Value};
 use ayni::query::{Explanation, Projection, Query, Selector, Sort, WithId};
 use ayni::{Collection, Document};
 use serde_json::{Value as Json, json};
@@ -105,18 +105,29 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
         out::json(&Json::Array(all))?;
         return Ok(Answer::from(!rows.is_empty()));
     }
+    let then = as_of.map_or(String::new(), |moment| format!(" as of {}", words::date(moment)));
+    if rows.is_empty() {
+        say::note(format_args!("no document in {} matches{then}", words::clean(collection.name())));
+        if at_terminal && !arguments.asked.selector.is_empty() {
+            say::next(&[(
+                &format!("ayni query {} --limit 5", collection.name()),
+                "shows what documents there look like",
+            )]);
+        }
+        return Ok(Answer::No);
+    }
     print(&rows, fields.as_ref())?;
     if at_terminal {
-        let amount = words::counted(rows.len() as u64, "document");
-        let then = as_of.map_or(String::new(), |moment| format!(" as of {}", words::date(moment)));
-        match more {
-            true => {
-                say::note(format_args!("the first {amount}{then}, in {}; --limit shows more", words::duration(took)))
-            }
-            false => say::note(format_args!("{amount}{then} in {}", words::duration(took))),
-        }
+        found_in(rows.len(), more, &then, took);
     }
-    Ok(Answer::from(!rows.is_empty()))
+    Ok(Answer::Yes)
+}
+
+/// Says how many documents there are, of when, and how long it took.
+pub(super) fn found_in(documents: usize, more: bool, then: &str, took: Duration) {
+    let amount = words::counted(documents as u64, "document");
+    let (first, rest) = if more { ("the first ", "; --limit shows more") } else { ("", "") };
+    say::aside(format_args!("{first}{amount}{then} in {}{rest}", words::duration(took)));
 }
 
 /// That anything was ever written to a collection; else the failure that says which there are.
@@ -207,25 +218,40 @@ pub(super) fn shown(document: &Document, fields: Option<&Projection>) -> Map {
 /// Prints documents as a table.
 pub(super) fn print(rows: &[(&Document, Map)], fields: Option<&Projection>) -> Result<(), Failure> {
     let columns = columns(rows, fields);
-    let mut table = Table::new(&["id"]);
-    for column in &columns {
-        let numbers =
-            rows.iter().filter_map(|(_, fields)| lookup(fields, column)).all(|value| value.as_number().is_some());
-        table.add_column(&column.join("."), numbers);
-    }
     let at_terminal = out::is_terminal();
+    let mut table = Table::new(&["id"]);
+    add_columns(&mut table, &columns, rows);
     for (document, fields) in rows {
-        let id = if at_terminal { words::short(document.id()) } else { document.id().to_string() };
         let cells = columns.iter().map(|column| cell(fields, column, at_terminal));
-        table.row(std::iter::once(Cell::dim(id)).chain(cells));
+        table.row(std::iter::once(id(document, at_terminal)).chain(cells));
     }
     Ok(table.print()?)
 }
 
+/// A column for each of these fields, those with nothing but numbers aligned right.
+pub(super) fn add_columns(table: &mut Table, columns: &[Vec<String>], rows: &[(&Document, Map)]) {
+    for column in columns {
+        let mut values = rows.iter().filter_map(|(_, fields)| lookup(fields, column)).peekable();
+        let numbers = values.peek().is_some() && values.all(|value| value.as_number().is_some());
+        table.add_column(&column.join("."), numbers);
+    }
+}
+
+/// The id of a document, for people or as a whole.
+pub(super) fn id(document: &Document, for_people: bool) -> Cell {
+    let id = document.id();
+    Cell::dim(if for_people { words::short(id) } else { id.to_string() }).whole()
+}
+
 /// What stands at a path, for people or as a whole.
 pub(super) fn cell(fields: &Map, path: &[String], for_people: bool) -> Cell {
-    let value = |value: &Value| if for_people { words::value(value) } else { plain(value) };
-    Cell::from(lookup(fields, path).map_or(String::new(), value))
+    let Some(value) = lookup(fields, path) else { return Cell::from("") };
+    let cell = Cell::from(if for_people { words::value(value) } else { plain(value) });
+    match value {
+        Value::Text(_) | Value::List(_) | Value::Map(_) => cell,
+        Value::Geometry(geometry) if !matches!(**geometry, Geometry::Point(_)) => cell,
+        _ => cell.whole(),
+    }
 }
 
 /// A value for programs: text as it is, anything else as JSON.
