@@ -109,3 +109,17 @@ fn asked_for(arguments: &[OsString]) -> (String, Command) {
     }
     (name, command)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_on_the_program_has_all_variables_and_exit_codes() {
+        let page = include_str!("../../../../docs/program.md");
+        for (name, what) in ENVIRONMENT.iter().chain(&EXIT_CODES) {
+            assert!(page.contains(name), "{name} is not in it");
+            assert!(page.contains(what.split(';').next().unwrap()), "{what:?} is not in it");
+        }
+    }
+}

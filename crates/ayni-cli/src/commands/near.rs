@@ -59,10 +59,12 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let collection = project.collection(&arguments.collection);
     query::check_exists(&collection)?;
     let field = place::field(&collection, arguments.field.as_deref())?;
-    let query = Query::new(selector).within(field.clone(), area).limit(arguments.limit);
+    let query = Query::new(selector).within(field.clone(), area).limit(arguments.limit.saturating_add(1));
     let start = Instant::now();
-    let found = collection.query(&query)?;
+    let mut found = collection.query(&query)?;
     let took = start.elapsed();
+    let more = found.len() as u64 > arguments.limit;
+    found.truncate(usize::try_from(arguments.limit).unwrap_or(usize::MAX));
     let rows: Vec<Row<'_>> = found.iter().map(|document| Row::of(document, &query, here, &field)).collect();
     if setting.json {
         out::json(&Json::Array(rows.iter().map(Row::json).collect()))?;
@@ -76,7 +78,7 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     } else {
         print(&rows)?;
         if out::is_terminal() {
-            query::found_in(rows.len(), false, "", took);
+            query::found_in(rows.len(), more, "", took);
         }
     }
     Ok(Answer::from(!rows.is_empty()))

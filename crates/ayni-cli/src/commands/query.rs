@@ -51,7 +51,10 @@ pub(super) struct Asked {
     /// The collection
     pub(super) collection: String,
     /// Which documents
-    pub(super) selector: Vec<String>,
+    selector: Vec<String>,
+    /// The same, as for other commands; may be given several times
+    #[arg(id = "where", long = "where", value_name = "SELECTOR")]
+    also: Vec<String>,
     /// In what order: fields, each perhaps with :desc
     #[arg(long, value_name = "FIELDS")]
     pub(super) sort: Option<String>,
@@ -66,8 +69,16 @@ pub(super) struct Asked {
     pub(super) fields: Option<String>,
 }
 
+impl Asked {
+    /// All the conditions that are given, as they are written.
+    pub(super) fn conditions(&self) -> Vec<String> {
+        [self.selector.as_slice(), self.also.as_slice()].concat()
+    }
+}
+
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
-    let selector = selector(&arguments.asked.selector)?;
+    let conditions = arguments.asked.conditions();
+    let selector = selector(&conditions)?;
     let fields = fields(arguments.asked.fields.as_deref())?;
     let sort = sort(arguments.asked.sort.as_deref())?;
     let as_of = arguments.as_of.as_deref().map(moment::parse).transpose()?;
@@ -90,10 +101,11 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let at_terminal = out::is_terminal() && !setting.json;
     let mut query = Query::new(selector).skip(arguments.asked.skip);
     query.sort = sort;
-    query.limit = arguments.asked.limit.or(at_terminal.then_some(ROWS + 1));
+    query.limit = arguments.asked.limit;
     if arguments.explain {
         return explain(setting, &past.map_or_else(|| collection.explain(&query), |past| past.explain(&query))?);
     }
+    query.limit = query.limit.or(at_terminal.then_some(ROWS + 1));
     let mut found = past.map_or_else(|| collection.query(&query), |past| past.query(&query))?;
     let took = start.elapsed();
     let more = arguments.asked.limit.is_none() && at_terminal && found.len() as u64 > ROWS;
@@ -108,7 +120,7 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let then = as_of.map_or(String::new(), |moment| format!(" as of {}", words::date(moment)));
     if rows.is_empty() {
         say::note(format_args!("no document in {} matches{then}", words::clean(collection.name())));
-        if at_terminal && !arguments.asked.selector.is_empty() {
+        if at_terminal && !conditions.is_empty() {
             say::next(&[(
                 &format!("ayni query {} --limit 5", collection.name()),
                 "shows what documents there look like",

@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let arguments = arguments.asked;
-    let selector = query::selector(&arguments.selector)?;
+    let selector = query::selector(&arguments.conditions())?;
     let fields = query::fields(arguments.fields.as_deref())?;
     let sort = query::sort(arguments.sort.as_deref())?;
     let project = setting.open_project()?;

@@ -67,29 +67,28 @@ pub(crate) fn fill(text: &str, columns: usize, alignment: Alignment) -> String {
 /// The lines of a text, none wider than `columns`: broken between words, and inside of one only where it is wider than a line.
 /// A command in backticks is one word.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let columns = columns.max(1);
-    text.split('\n').flat_map(|line| wrap_line(line, columns)).collect()
+    text.split('\n').flat_map(|line| wrap_line(line, columns.max(1), columns.max(1))).collect()
 }
 
 /// The same with this indentation, and that one where a line goes on.
 pub(crate) fn indented(text: &str, columns: usize, first: usize, rest: usize) -> String {
+    let room = |indent: usize| columns.saturating_sub(indent).max(1);
     let mut lines = Vec::new();
     for line in text.split('\n') {
-        // The first line of each has the greater of the two as well, so that no line is too wide.
-        let room = columns.saturating_sub(first.max(rest));
         let indents = std::iter::once(first).chain(std::iter::repeat(rest));
         let with_indent = |(line, indent): (String, usize)| format!("{}{line}", " ".repeat(indent));
-        lines.extend(wrap(line, room).into_iter().zip(indents).map(with_indent));
+        lines.extend(wrap_line(line, room(first), room(rest)).into_iter().zip(indents).map(with_indent));
     }
     lines.join("\n")
 }
 
-fn wrap_line(line: &str, columns: usize) -> Vec<String> {
-    if width(line) <= columns {
+/// The lines of one line, the first no wider than `first`, the others than `rest`.
+fn wrap_line(line: &str, first: usize, rest: usize) -> Vec<String> {
+    if width(line) <= first {
         return vec![line.to_owned()];
     }
     let mut lines = vec![String::new()];
-    let mut used = 0;
+    let (mut used, mut columns) = (0, first);
     for (spaces, word) in words(line) {
         let wide = width(word);
         let begun = used > 0 || lines.len() == 1;
@@ -101,12 +100,12 @@ fn wrap_line(line: &str, columns: usize) -> Vec<String> {
         }
         if used > 0 {
             lines.push(String::new());
-            used = 0;
+            (used, columns) = (0, rest);
         }
         for piece in pieces(word) {
             if used > 0 && used + piece.width > columns {
                 lines.push(String::new());
-                used = 0;
+                (used, columns) = (0, rest);
             }
             push(&mut lines, piece.text);
             used += piece.width;
@@ -208,7 +207,7 @@ mod tests {
         assert_eq!(wrap("run `ayni put it` now", 14), ["run", "`ayni put it`", "now"]);
         assert_eq!(wrap("Llanfairpwll is", 5), ["Llanf", "airpw", "ll is"]);
         assert_eq!(wrap("  indented stays", 12), ["  indented", "stays"]);
-        assert_eq!(indented("a long hint", 8, 0, 2), "a long\n  hint");
+        assert_eq!(indented("a long hint to go on", 9, 0, 4), "a long\n    hint\n    to go\n    on");
     }
 
     proptest! {

@@ -38,12 +38,12 @@ pub(crate) fn next(commands: &[(&str, &str)]) {
     let widest = commands.iter().map(|(_, what)| fit::width(what)).max().unwrap_or(0);
     let beside = columns().is_none_or(|columns| 2 + width + 2 + widest <= columns);
     for (command, what) in commands {
-        let command =
-            if beside && !what.is_empty() { fit::fill(command, width, Alignment::Left) } else { (*command).to_owned() };
-        let (command, what) = (style(command).cyan().for_stderr(), style(what).dim().for_stderr());
-        match beside || what.to_string().is_empty() {
-            true => tell(0, format_args!("  {command}  {what}")),
-            false => tell(0, format_args!("  {command}\n      {what}")),
+        let text = style(if beside { fit::fill(command, width, Alignment::Left) } else { (*command).to_owned() });
+        let (text, said) = (text.cyan().for_stderr(), style(what).dim().for_stderr());
+        match (what.is_empty(), beside) {
+            (true, _) => tell(4, format_args!("  {}", style(command).cyan().for_stderr())),
+            (_, true) => tell(4, format_args!("  {text}  {said}")),
+            _ => tell(4, format_args!("  {text}\n      {said}")),
         }
     }
 }
