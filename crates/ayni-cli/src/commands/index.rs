@@ -43,10 +43,10 @@ Without --text or --geometry it is one of values, for `ayni query` and sorting.
 
 Examples:
   ayni index add places country,population
-  ayni index add wells --text                                 of all texts, for `ayni search`
-  ayni index add wells name,notes --text                      of these fields
-  ayni index add wells name --text --tokenizer trigrams       for `ayni search --inside`
-  ayni index add wells location --geometry                    for `ayni near` and `ayni within`")]
+  ayni index add wells --text                # all texts, for `ayni search`
+  ayni index add wells name,notes --text     # these fields
+  ayni index add wells name --text --tokenizer trigrams   # for --inside
+  ayni index add wells location --geometry   # for `ayni near`, `ayni within`")]
     Add(Definition),
     /// Drop an index: give what it was made with
     #[command(after_help = "\

@@ -200,6 +200,10 @@ mod tests {
             let command = name.trim_end_matches(".1").replace('-', " ");
             let plain = examples.replace("\\-", "-").replace("\\(aq", "'");
             assert!(plain.contains(&command), "{name} has no example of its command: {plain}");
+            // In a help wider ones would be broken, and could not be copied.
+            for example in plain.lines() {
+                assert!(crate::terminal::fit::width(example) <= 78, "{name}: {example:?} does not fit 80 columns");
+            }
             for section in [
                 "NAME",
                 "SYNOPSIS",

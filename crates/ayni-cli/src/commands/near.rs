@@ -26,7 +26,7 @@ Examples:
   ayni near places -13.532,-71.9675
   ayni near places -13.532,-71.9675 --km 50 --where 'population>=10000'
   ayni near wells 63.18,14.64 --metres 500 --field location --json
-  ayni index add wells location --geometry        makes it quick")]
+  ayni index add wells location --geometry   # makes it quick")]
 pub(crate) struct Arguments {
     /// The collection
     collection: String,

@@ -25,7 +25,7 @@ of its operators. Without one there is everything. The exit code is 1 if nothing
 At a terminal the first 100 are shown unless --limit says otherwise; elsewhere and with --json, all.
 
 Examples:
-  ayni query places country=PE 'population>=100000' --sort population:desc --limit 10
+  ayni query places country=PE 'population>=100000' --sort population:desc
   ayni query places '{\"country\": {\"$in\": [\"PE\", \"BO\"]}}' --fields name,country
   ayni query places name='El Tarter' --json
   ayni query places country=PE --count

@@ -44,7 +44,7 @@ finds it. Where two coordinators decide at once, the greater \"version\" holds.
 
 Examples:
   ayni schema set places places.schema.json
-  ayni schema show places --json | jq '.required += [\"kind\"]' | ayni schema set places -")]
+  ayni schema show places --json > places.schema.json")]
     Set {
         /// The collection
         collection: String,

@@ -35,7 +35,7 @@ Examples:
   ayni search wells '\"water well\"' -dry --where 'depth>=30'
   ayni search wells k\\'anka --fields name,notes --limit 5
   ayni search wells ater --inside
-  ayni index add wells --text        makes it quick")]
+  ayni index add wells --text   # makes it quick")]
 pub(crate) struct Arguments {
     /// The collection
     collection: String,

@@ -28,7 +28,7 @@ Examples:
   ayni within places -73,-14,-71,-13
   ayni within places 170,-20,-170,-10 --where 'population>=1000'
   ayni within wells parish.geojson --sort depth:desc --limit 10
-  ayni index add wells location --geometry        makes it quick")]
+  ayni index add wells location --geometry   # makes it quick")]
 pub(crate) struct Arguments {
     /// The collection
     collection: String,

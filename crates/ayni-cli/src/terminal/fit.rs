@@ -67,23 +67,25 @@ pub(crate) fn fill(text: &str, columns: usize, alignment: Alignment) -> String {
 /// The lines of a text, none wider than `columns`: broken between words, and inside of one only where it is wider than a line.
 /// A command in backticks is one word.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
-    text.split('\n').flat_map(|line| wrap_line(line, columns.max(1), columns.max(1))).collect()
+    let columns = columns.max(1);
+    text.split('\n').flat_map(|line| wrap_line(line, columns, columns, true)).collect()
 }
 
-/// The same with this indentation, and that one where a line goes on.
+/// A text in sentences with this indentation, and that one where a line goes on. A word that is wider than a line stays whole:
+/// it is a path or an id, and somebody may want to copy it.
 pub(crate) fn indented(text: &str, columns: usize, first: usize, rest: usize) -> String {
     let room = |indent: usize| columns.saturating_sub(indent).max(1);
     let mut lines = Vec::new();
     for line in text.split('\n') {
         let indents = std::iter::once(first).chain(std::iter::repeat(rest));
         let with_indent = |(line, indent): (String, usize)| format!("{}{line}", " ".repeat(indent));
-        lines.extend(wrap_line(line, room(first), room(rest)).into_iter().zip(indents).map(with_indent));
+        lines.extend(wrap_line(line, room(first), room(rest), false).into_iter().zip(indents).map(with_indent));
     }
     lines.join("\n")
 }
 
-/// The lines of one line, the first no wider than `first`, the others than `rest`.
-fn wrap_line(line: &str, first: usize, rest: usize) -> Vec<String> {
+/// The lines of one line, the first no wider than `first`, the others than `rest`, but for words that are not to be broken.
+fn wrap_line(line: &str, first: usize, rest: usize, break_words: bool) -> Vec<String> {
     if width(line) <= first {
         return vec![line.to_owned()];
     }
@@ -103,7 +105,7 @@ fn wrap_line(line: &str, first: usize, rest: usize) -> Vec<String> {
             (used, columns) = (0, rest);
         }
         for piece in pieces(word) {
-            if used > 0 && used + piece.width > columns {
+            if break_words && used > 0 && used + piece.width > columns {
                 lines.push(String::new());
                 (used, columns) = (0, rest);
             }
@@ -207,6 +209,7 @@ mod tests {
         assert_eq!(wrap("run `ayni put it` now", 14), ["run", "`ayni put it`", "now"]);
         assert_eq!(wrap("Llanfairpwll is", 5), ["Llanf", "airpw", "ll is"]);
         assert_eq!(wrap("  indented stays", 12), ["  indented", "stays"]);
+        assert_eq!(indented("in /a/very/long/path it is", 9, 0, 2), "in\n  /a/very/long/path\n  it is");
         assert_eq!(indented("a long hint to go on", 9, 0, 4), "a long\n    hint\n    to go\n    on");
     }
 

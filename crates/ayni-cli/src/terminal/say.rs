@@ -37,15 +37,24 @@ pub(crate) fn next(commands: &[(&str, &str)]) {
     let width = commands.iter().map(|(command, _)| fit::width(command)).max().unwrap_or(0);
     let widest = commands.iter().map(|(_, what)| fit::width(what)).max().unwrap_or(0);
     let beside = columns().is_none_or(|columns| 2 + width + 2 + widest <= columns);
-    for (command, what) in commands {
-        let text = style(if beside { fit::fill(command, width, Alignment::Left) } else { (*command).to_owned() });
-        let (text, said) = (text.cyan().for_stderr(), style(what).dim().for_stderr());
+    for (text, what) in commands {
+        let padded =
+            if beside && !what.is_empty() { fit::fill(text, width, Alignment::Left) } else { (*text).to_owned() };
+        let said = style(what).dim().for_stderr();
         match (what.is_empty(), beside) {
-            (true, _) => tell(4, format_args!("  {}", style(command).cyan().for_stderr())),
-            (_, true) => tell(4, format_args!("  {text}  {said}")),
-            _ => tell(4, format_args!("  {text}\n      {said}")),
+            (true, _) => command(padded),
+            (_, true) => note(format_args!("  {}  {said}", style(padded).cyan().for_stderr())),
+            _ => {
+                command(padded);
+                note(format_args!("      {said}"));
+            }
         }
     }
+}
+
+/// A command to be copied: it stands whole on its line, however narrow the terminal is.
+pub(crate) fn command(what: impl Display) {
+    write(&format!("  {}", style(what).cyan().for_stderr()));
 }
 
 /// What went wrong, and what to do.
@@ -65,8 +74,8 @@ fn columns() -> Option<usize> {
 
 /// Writes it; where a line goes on, this much further in.
 fn tell(further: usize, text: std::fmt::Arguments<'_>) {
-    let text = words::only_styles(&text.to_string());
-    let text = match columns() {
+    let text = text.to_string();
+    write(&match columns() {
         None => text,
         Some(columns) => {
             let line = |line: &str| {
@@ -76,7 +85,11 @@ fn tell(further: usize, text: std::fmt::Arguments<'_>) {
             };
             text.split('\n').map(line).collect::<Vec<_>>().join("\n")
         }
-    };
+    });
+}
+
+fn write(text: &str) {
+    let text = words::only_styles(text);
     let lines: Vec<&str> = text.split('\n').map(str::trim_end).collect();
     let _ = writeln!(io::stderr().lock(), "{}", lines.join("\n"));
 }
