@@ -96,8 +96,7 @@ fn page(command: &Command) -> Vec<u8> {
     if !is_program {
         paragraphs(&mut further, &notes);
     }
-    let mut further = further.to_roff().into_bytes();
-    page.append(&mut further);
+    let _ = further.to_writer(&mut page);
     if command.get_arguments().any(|argument| !argument.is_hide_set()) {
         let _ = man.render_options_section(&mut page);
     }
@@ -108,7 +107,7 @@ fn page(command: &Command) -> Vec<u8> {
     list(rest.control("SH", ["ENVIRONMENT"]), &manual::ENVIRONMENT);
     list(rest.control("SH", ["FILES"]), &FILES);
     see_also(&mut rest, command);
-    page.extend_from_slice(rest.to_roff().as_bytes());
+    let _ = rest.to_writer(&mut page);
     page
 }
 
@@ -198,7 +197,7 @@ mod tests {
             let text = String::from_utf8(text).unwrap();
             let examples = text.split(".SH EXAMPLES").nth(1).and_then(|rest| rest.split(".SH").next()).unwrap();
             let command = name.trim_end_matches(".1").replace('-', " ");
-            let plain = examples.replace("\\-", "-").replace("\\(aq", "'");
+            let plain = examples.replace("\\-", "-").replace("\\*(Aq", "'");
             assert!(plain.contains(&command), "{name} has no example of its command: {plain}");
             // In a help wider ones would be broken, and could not be copied.
             for example in plain.lines() {
