@@ -158,7 +158,11 @@ fn list(setting: &Setting, collections: Vec<Collection>) -> Outcome {
     }
     if setting.json {
         let all = found.iter().map(|(name, unfinished, index)| {
-            json!({ "collection": name, "index": index.to_json(), "unfinished": unfinished })
+            let mut one = json!({ "collection": name, "index": index.to_json() });
+            if *unfinished {
+                one["unfinished"] = true.into();
+            }
+            one
         });
         out::json(&Json::Array(all.collect()))?;
         return Ok(Answer::from(!found.is_empty()));
