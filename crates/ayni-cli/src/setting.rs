@@ -4,9 +4,10 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use ayni::{Database, LockKind, Options, Project};
+use clap::ColorChoice;
 
 use crate::failure::Failure;
-use crate::terminal::{ask, say};
+use crate::terminal::{ask, say, words};
 
 /// What every command takes.
 #[derive(clap::Args)]
@@ -21,6 +22,12 @@ pub(crate) struct Setting {
     /// Print one JSON value, for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Write times out, to the second, in place of `2 h ago`
+    #[arg(long, global = true)]
+    exact_times: bool,
+    /// Colours: where there is a terminal and NO_COLOR is not set, or as is said here
+    #[arg(long, value_enum, global = true, value_name = "WHEN", default_value_t, hide_default_value = true)]
+    color: ColorChoice,
 }
 
 /// The file in a database folder that names the folder of its key file, relative to itself: for databases that are kept
@@ -31,6 +38,20 @@ pub(crate) const KEYS_FOLDER: &str = "keys-folder";
 const CURRENT: &str = "current project";
 
 impl Setting {
+    /// Lets everything that is printed from now on look as was asked for.
+    pub(crate) fn apply_to_output(&self) {
+        if self.exact_times {
+            words::write_times_out();
+        }
+        let colours = match self.color {
+            ColorChoice::Auto => return,
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+        };
+        console::set_colors_enabled(colours);
+        console::set_colors_enabled_stderr(colours);
+    }
+
     /// The database folder.
     pub(crate) fn folder(&self) -> Result<PathBuf, Failure> {
         let default = || Some(data_folder()?.join(if cfg!(target_os = "linux") { "ayni" } else { "ayni/database" }));
@@ -100,6 +121,11 @@ impl Setting {
         Ok(database)
     }
 
+    /// Whether a project was named for this command.
+    pub(crate) fn names_project(&self) -> bool {
+        self.project.is_some()
+    }
+
     /// The project that is meant.
     pub(crate) fn project(&self, database: &Database) -> Result<Project, Failure> {
         if let Some(named) = &self.project {
@@ -147,8 +173,8 @@ pub(crate) fn is_chosen(database: &Database, project: &Project) -> Result<bool, 
 pub(crate) fn title(project: &Project) -> Result<String, Failure> {
     Ok(project
         .name()?
-        .map(|name| crate::terminal::words::clean(&name))
-        .unwrap_or_else(|| format!("project {}", crate::terminal::words::short(project.id()))))
+        .map(|name| words::clean(&name))
+        .unwrap_or_else(|| format!("project {}", words::short(project.id()))))
 }
 
 fn data_folder() -> Option<PathBuf> {

@@ -120,6 +120,19 @@ impl Snapshot<'_> {
         Ok(statement.query_row([collection.0], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
+    /// How many documents of a collection have any of the flags `with`, and none of `without`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub fn flagged_count(&self, collection: CollectionRow, with: u32, without: u32) -> Result<u64, StoreError> {
+        let mut statement = self.statement(
+            "SELECT count(*) FROM documents INDEXED BY flagged
+            WHERE collection = ?1 AND flags <> 0 AND (flags & ?2) <> 0 AND (flags & ?3) = 0",
+        )?;
+        let count = statement.query_row(params![collection.0, with, without], |row| row.get::<_, i64>(0))?;
+        Ok(count.unsigned_abs())
+    }
+
     /// Visits a collection's documents in the order of their rows, which is the fastest, until the visitor breaks off.
     ///
     /// # Errors

@@ -206,6 +206,18 @@ impl Collection {
         Ok(indexes.map_or(Vec::new(), |indexes| indexes.iter().map(|known| known.index.clone()).collect()))
     }
 
+    /// Those of the indexes that are still being made: they answer nothing yet. It goes on as long as a process has the
+    /// database open.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn unfinished_indexes(&self) -> Result<Vec<Index>, Error> {
+        let published = self.project.published()?;
+        let indexes = published.collections.get(&self.name).and_then(|row| published.indexes.get(row));
+        let unfinished = indexes.into_iter().flatten().filter(|known| !known.complete);
+        Ok(unfinished.map(|known| known.index.clone()).collect())
+    }
+
     pub(crate) fn row(&self) -> Result<Option<CollectionRow>, Error> {
         Ok(self.project.published()?.collections.get(&self.name).copied())
     }
@@ -217,12 +229,12 @@ impl Collection {
 
 /// How many documents of a collection were not deleted.
 pub(crate) fn present(store: &Snapshot<'_>, row: CollectionRow) -> Result<u64, StoreError> {
-    let mut deleted = 0;
-    store.flagged_documents(row, flags::DELETED, |_| {
-        deleted += 1;
-        Ok::<_, StoreError>(ControlFlow::Continue(()))
-    })?;
-    Ok(store.document_count(row)?.saturating_sub(deleted))
+    Ok(store.document_count(row)?.saturating_sub(store.flagged_count(row, flags::DELETED, 0)?))
+}
+
+/// How many documents of a collection have conflicts, those not counted that were deleted.
+pub(crate) fn in_conflict(store: &Snapshot<'_>, row: CollectionRow) -> Result<u64, StoreError> {
+    store.flagged_count(row, flags::CONFLICTED, flags::DELETED)
 }
 
 /// A digest over all documents of some collections, deleted ones and conflicts included.

@@ -75,6 +75,8 @@ pub struct CollectionInfo {
     pub name: String,
     /// Documents, those not counted that were deleted.
     pub documents: u64,
+    /// Those of them that have conflicts.
+    pub conflicted: u64,
 }
 
 impl Project {
@@ -170,7 +172,9 @@ impl Project {
             .store
             .read(|snapshot| {
                 let info = |(name, row): (&String, &CollectionRow)| {
-                    Ok(CollectionInfo { name: name.clone(), documents: crate::collection::present(snapshot, *row)? })
+                    let documents = crate::collection::present(snapshot, *row)?;
+                    let conflicted = crate::collection::in_conflict(snapshot, *row)?;
+                    Ok(CollectionInfo { name: name.clone(), documents, conflicted })
                 };
                 published.collections.iter().map(info).collect::<Result<_, StoreError>>()
             })

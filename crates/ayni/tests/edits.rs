@@ -44,6 +44,7 @@ fn edits_of_one_field_made_apart_are_one_conflict_on_all_devices() {
         values.sort_by_key(|value| format!("{value:?}"));
         assert_eq!(values, ["Cuzco".into(), "Qosqo".into()]);
         assert_eq!(project.collection("places").conflicted().unwrap().len(), 1);
+        assert_eq!(project.collections().unwrap()[0].conflicted, 1);
     }
     // Who settles it, having seen both, settles it for everyone.
     set(&three, id, "name", "Cusco!");

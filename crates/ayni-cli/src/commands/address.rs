@@ -6,6 +6,25 @@ use super::{document, history, moment};
 use crate::failure::Failure;
 use crate::terminal::words;
 
+/// Which document, perhaps as it was.
+#[derive(clap::Args)]
+pub(super) struct Named {
+    /// The collection
+    pub(super) collection: String,
+    /// The id, the start of it, or the key; @VERSION or @TIME behind it: as it was
+    #[arg(required_unless_present = "key", conflicts_with = "key")]
+    document: Option<String>,
+    /// The key
+    #[arg(long)]
+    key: Option<String>,
+}
+
+impl Named {
+    pub(super) fn find(&self, collection: &Collection) -> Result<Address, Failure> {
+        Address::find(collection, self.document.as_deref(), self.key.as_deref())
+    }
+}
+
 /// A document, now or as it was.
 pub(super) struct Address {
     pub(super) id: DocumentId,

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use ayni::doc::{Alternative, Conflict, Map, Value};
+use ayni::doc::{Alternative, Conflict, Value};
 use ayni::{Document, Project};
-use console::style;
+use console::{Style, style};
 use serde_json::{Value as Json, json};
 
-use super::query;
+use super::{document, query};
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
+use crate::terminal::entries::Entries;
 use crate::terminal::{out, say, words};
 
 /// The names of devices.
@@ -48,13 +49,17 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     }
     let mut out = out::data();
     for document in &found {
-        writeln!(out, "{}", heading(document))?;
+        out.flush()?;
+        out::text(heading(document))?;
         for conflict in document.conflicts() {
-            write!(out, "{}", listed(&conflict, &names))?;
+            write!(out, "{}", listed(&conflict, &names, out::width()))?;
         }
     }
     out.flush()?;
     say::note("");
+    let fields = found.iter().map(|document| document.conflicts().len()).sum::<usize>() as u64;
+    let amount = words::counted(found.len() as u64, "document");
+    say::note(format_args!("{} in {amount}", words::counted(fields, "field")));
     say::next(&[("ayni settle", "goes through them, and settles each for everyone")]);
     Ok(Answer::No)
 }
@@ -83,23 +88,19 @@ pub(super) fn names(project: &Project) -> Result<Names, Failure> {
 /// Which document it is.
 pub(super) fn heading(document: &Document) -> String {
     let id = words::short(document.id());
-    format!("{} {}  {}", document.collection(), style(&id).cyan(), style(title(document)).bold())
+    let title = document::title(document);
+    format!("{} {}  {}", words::clean(document.collection()), style(&id).cyan(), style(title).bold())
 }
 
-/// The field and its values, numbered from 1, the one that is shown first.
-pub(super) fn listed(conflict: &Conflict, names: &Names) -> String {
-    let mut lines = format!("  {}\n", style(&conflict.path).yellow());
-    let values: Vec<String> = conflict.alternatives.iter().map(in_words).collect();
-    let width = values.iter().map(|value| console::measure_text_width(value)).max().unwrap_or(0).min(48);
-    for (at, (alternative, value)) in conflict.alternatives.iter().zip(values).enumerate() {
-        let number = style(format!("{:>5}", at + 1));
-        let number = if at == 0 { number.green() } else { number.dim() };
-        let value = console::pad_str(&value, width, console::Alignment::Left, None).into_owned();
-        let shown = if at == 0 { ", shown" } else { "" };
+/// The field and its values, numbered from 1, the one that is shown first; for a terminal of this width.
+pub(super) fn listed(conflict: &Conflict, names: &Names, columns: Option<usize>) -> String {
+    let mut values = Entries::new(4);
+    for (at, alternative) in conflict.alternatives.iter().enumerate() {
+        let (look, shown) = if at == 0 { (Style::new().green(), ", shown") } else { (Style::new().dim(), "") };
         let by = format!("{}, {}{shown}", author(alternative, names), words::when(alternative.stamp.time));
-        lines.push_str(&format!("{number}  {value}  {}\n", style(by).dim()));
+        values.row((at + 1).to_string(), look, in_words(alternative), by);
     }
-    lines
+    format!("  {}\n{}", style(words::field(&conflict.path)).yellow(), values.fitting(columns))
 }
 
 pub(super) fn author(alternative: &Alternative, names: &Names) -> String {
@@ -109,13 +110,6 @@ pub(super) fn author(alternative: &Alternative, names: &Names) -> String {
 
 pub(super) fn in_words(alternative: &Alternative) -> String {
     alternative.value.as_ref().map_or_else(|| "(taken away)".to_owned(), words::value)
-}
-
-/// What a person would call the document.
-fn title(document: &Document) -> String {
-    let fields: Map = document.fields();
-    let named = ["name", "title", "label"].iter().find_map(|name| fields.get(*name));
-    named.and_then(Value::as_text).map(words::clean).unwrap_or_default()
 }
 
 pub(super) fn as_json(document: &Document, conflict: &Conflict, names: &Names) -> Json {

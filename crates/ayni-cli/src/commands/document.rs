@@ -10,6 +10,7 @@ use console::{Style, style};
 use serde_json::Value as Json;
 
 use crate::failure::Failure;
+use crate::terminal::entries::Entries;
 use crate::terminal::{out, words};
 
 /// The member of a document's JSON that holds its id.
@@ -149,26 +150,39 @@ pub(crate) fn json(id: DocumentId, fields: &Map) -> Json {
     Json::Object(std::iter::once(id).chain(fields.map(|(name, value)| (name.clone(), value.to_json()))).collect())
 }
 
+/// Which document it is: its collection and its id, which stands whole, to be copied.
+pub(crate) fn heading(document: &Document) -> Result<(), Failure> {
+    let (collection, id) = (words::clean(document.collection()), document.id());
+    Ok(out::text(style(format!("{collection}  {id}")).dim())?)
+}
+
+/// What a person would call the document; empty where nothing says.
+pub(crate) fn title(document: &Document) -> String {
+    let fields = document.fields();
+    let named = ["name", "title", "label"].iter().find_map(|name| fields.get(*name));
+    named.and_then(Value::as_text).map(words::clean).unwrap_or_default().replace('\n', " ")
+}
+
 /// Shows a document: a line for each field, those of maps with their path.
 pub(crate) fn show(document: &Document) -> Result<(), Failure> {
-    use std::io::Write;
+    heading(document)?;
     let fields = document.fields();
-    let lines = leaves(&fields);
-    let width = lines.keys().map(|name| console::measure_text_width(name)).max().unwrap_or(0);
     let conflicts = document.conflicts();
-    let mut out = out::data();
-    writeln!(out, "{}", style(format!("{}  {}", document.collection(), document.id())).dim())?;
-    for (name, value) in lines {
-        let value = words::value(value).replace('\n', "\n    ");
-        let name_shown = console::pad_str(&name, width, console::Alignment::Left, None);
-        let others = conflicts.iter().find(|conflict| conflict.path.to_string() == name);
-        let mark = others.map_or(String::new(), |conflict| {
-            let others = words::counted(conflict.alternatives.len().saturating_sub(1) as u64, "other value");
-            Style::new().yellow().apply_to(format!("  ⚠ {others} in conflict")).to_string()
-        });
-        writeln!(out, "  {}  {value}{mark}", style(name_shown).cyan())?;
+    let mut entries = Entries::new(2);
+    for (name, value) in leaves(&fields) {
+        let conflict = conflicts.iter().find(|conflict| conflict.path.to_string() == name);
+        let (look, mark) = match conflict {
+            None => (Style::new().cyan(), String::new()),
+            Some(conflict) => {
+                let others = words::counted(conflict.alternatives.len().saturating_sub(1) as u64, "other value");
+                (Style::new().yellow(), format!("⚠ {others} in conflict"))
+            }
+        };
+        entries.row(name, look, words::value(value), mark);
     }
-    Ok(out.flush()?)
+    let mut out = out::data();
+    entries.write(&mut out)?;
+    Ok(std::io::Write::flush(&mut out)?)
 }
 
 /// The fields of a document and those inside maps, by their paths.

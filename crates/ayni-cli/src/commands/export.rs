@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use ayni::interchange::{Columns, Exporter, Format};
 use ayni::{Collection, Document, Error};
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::moment;
@@ -48,6 +49,7 @@ pub(crate) struct Arguments {
 struct Source {
     collection: Collection,
     as_of: Option<i64>,
+    bar: ProgressBar,
 }
 
 impl Source {
@@ -64,9 +66,22 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let named = arguments.output.as_deref().and_then(|path| Format::of_name(&path.to_string_lossy()));
     let format = format.or(named).unwrap_or(Format::JsonLines);
     let as_of = arguments.as_of.as_deref().map(moment::parse).transpose()?;
-    let source = Source { collection: setting.open_project()?.collection(&arguments.collection), as_of };
+    let collection = setting.open_project()?.collection(&arguments.collection);
+    let to_person = arguments.output.is_none() && out::is_terminal();
+    let bar = match to_person {
+        // It would stand between the lines.
+        true => ProgressBar::hidden(),
+        false => progress::bar(Some(collection.len()?)),
+    };
+    let source = Source { collection, as_of, bar };
     let start = Instant::now();
     let written = match &arguments.output {
+        // What a file takes as it is would steer a terminal.
+        None if to_person => {
+            let (written, mut out) = write(out::Escaping::new(out::data()), &source, format, arguments.geometry)?;
+            out.flush()?;
+            written
+        }
         None => write(out::data(), &source, format, arguments.geometry)?.0,
         Some(path) => to_file(path, &source, format, arguments.geometry)?,
     };
@@ -118,7 +133,7 @@ fn write<W: Write>(out: W, source: &Source, format: Format, geometry: Option<Str
             Exporter::csv(out, columns)
         }
     };
-    let bar = progress::bar(Some(source.collection.len()?));
+    let bar = &source.bar;
     let mut failed = None;
     source.for_each(|document| {
         Ok::<_, Error>(match exporter.write(&document.id(), &document.fields()) {

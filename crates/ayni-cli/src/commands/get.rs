@@ -1,6 +1,6 @@
 //! `ayni get`: prints one document.
 
-use super::address::Address;
+use super::address::Named;
 use super::document;
 use crate::failure::{Answer, Outcome};
 use crate::setting::Setting;
@@ -18,20 +18,13 @@ Examples:
   ayni get places 'aebagbaf@3 days ago'
   ayni get people ana --json | jq .address")]
 pub(crate) struct Arguments {
-    /// The collection
-    collection: String,
-    /// The id, the start of it, or the key; @VERSION or @TIME behind it: as it was
-    #[arg(required_unless_present = "key", conflicts_with = "key")]
-    document: Option<String>,
-    /// The key
-    #[arg(long)]
-    key: Option<String>,
+    #[command(flatten)]
+    named: Named,
 }
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
-    let collection = setting.open_project()?.collection(&arguments.collection);
-    let address = Address::find(&collection, arguments.document.as_deref(), arguments.key.as_deref())?;
-    let found = address.open(&collection)?;
+    let collection = setting.open_project()?.collection(&arguments.named.collection);
+    let found = arguments.named.find(&collection)?.open(&collection)?;
     match setting.json {
         true => out::json(&document::json(found.id(), &found.fields()))?,
         false => document::show(&found)?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ayni::doc::{Change, Operation};
+use ayni::doc::{Change, Operation, Value};
 use ayni::{Collection, DocumentId, Hash, PAUSE, Sitting, VersionInfo};
 use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
@@ -11,7 +11,7 @@ use super::document;
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
 use crate::terminal::table::{Cell, Table};
-use crate::terminal::{out, words};
+use crate::terminal::{fit, out, words};
 
 /// Show who changed a document, when and what
 #[derive(clap::Args)]
@@ -63,10 +63,10 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     for (at, sitting) in sittings.iter().enumerate() {
         let Some(last) = sitting.versions.last() else { continue };
         table.row([
-            Cell::dim(words::short(last.id)),
+            Cell::dim(words::short(last.id)).whole(),
             Cell::from(when(sitting)),
             Cell::from(words::device(&sitting.author_name, sitting.author)),
-            Cell::from(words::count(sitting.versions.len() as u64)),
+            Cell::from(words::count(sitting.versions.len() as u64)).whole(),
             Cell::from(what_of(sitting, at == 0)),
         ]);
     }
@@ -94,7 +94,7 @@ fn what_of(sitting: &Sitting, first: bool) -> String {
     if let [only] = sitting.versions.as_slice() {
         return what(&only.change, first);
     }
-    let fields: Vec<String> = sitting.fields.iter().map(|path| words::clean(&path.to_string())).collect();
+    let fields: Vec<String> = sitting.fields.iter().map(words::field).collect();
     let fields = if fields.is_empty() { "no field changed".to_owned() } else { fields.join(", ") };
     let created = if first { "created: " } else { "" };
     let deleted = sitting.versions.last().is_some_and(|last| last.change == Change::Delete);
@@ -149,15 +149,23 @@ fn what(change: &Change, first: bool) -> String {
 }
 
 fn in_words(operation: &Operation) -> String {
-    let path = operation.path();
+    let path = words::field(operation.path());
     match operation {
-        Operation::Set { value, .. } => format!("{path}={}", words::value(value)),
+        Operation::Set { value, .. } => format!("{path}={}", in_short(value)),
         Operation::Unset { .. } => format!("{path} taken away"),
         Operation::Add { amount, .. } => format!("{path}{amount:+}"),
-        Operation::Insert { element, .. } => format!("{path} with {}", words::value(element)),
-        Operation::Remove { element, .. } => format!("{path} without {}", words::value(element)),
+        Operation::Insert { element, .. } => format!("{path} with {}", in_short(element)),
+        Operation::Remove { element, .. } => format!("{path} without {}", in_short(element)),
         Operation::List { .. } | Operation::Text { .. } => format!("{path} edited"),
     }
+}
+
+/// A value; for people not a longer one than can be taken in at a glance.
+fn in_short(value: &Value) -> String {
+    /// Columns.
+    const MOST: usize = 200;
+    let value = words::value(value);
+    if out::is_terminal() { fit::cut(&value, MOST).into_owned() } else { value }
 }
 
 fn as_json(version: &VersionInfo) -> Json {

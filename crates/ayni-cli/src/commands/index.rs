@@ -5,6 +5,7 @@ use std::time::Instant;
 use ayni::query::Path;
 use ayni::{Collection, Index, Project, Tokenizer};
 use clap::Subcommand;
+use console::Style;
 use serde_json::{Value as Json, json};
 
 use super::query;
@@ -43,10 +44,10 @@ Without --text or --geometry it is one of values, for `ayni query` and sorting.
 
 Examples:
   ayni index add places country,population
-  ayni index add wells --text                                 of all texts, for `ayni search`
-  ayni index add wells name,notes --text                      of these fields
-  ayni index add wells name --text --tokenizer trigrams       for `ayni search --inside`
-  ayni index add wells location --geometry                    for `ayni near` and `ayni within`")]
+  ayni index add wells --text                # all texts, for `ayni search`
+  ayni index add wells name,notes --text     # these fields
+  ayni index add wells name --text --tokenizer trigrams   # for --inside
+  ayni index add wells location --geometry   # for `ayni near`, `ayni within`")]
     Add(Definition),
     /// Drop an index: give what it was made with
     #[command(after_help = "\
@@ -151,10 +152,18 @@ fn drop(setting: &Setting, project: &Project, definition: &Definition) -> Outcom
 fn list(setting: &Setting, collections: Vec<Collection>) -> Outcome {
     let mut found = Vec::new();
     for collection in &collections {
-        found.extend(collection.indexes()?.into_iter().map(|index| (collection.name(), index)));
+        let unfinished = collection.unfinished_indexes()?;
+        let known = |index: Index| (collection.name(), unfinished.contains(&index), index);
+        found.extend(collection.indexes()?.into_iter().map(known));
     }
     if setting.json {
-        let all = found.iter().map(|(name, index)| json!({ "collection": name, "index": index.to_json() }));
+        let all = found.iter().map(|(name, unfinished, index)| {
+            let mut one = json!({ "collection": name, "index": index.to_json() });
+            if *unfinished {
+                one["unfinished"] = true.into();
+            }
+            one
+        });
         out::json(&Json::Array(all.collect()))?;
         return Ok(Answer::from(!found.is_empty()));
     }
@@ -171,9 +180,10 @@ fn list(setting: &Setting, collections: Vec<Collection>) -> Outcome {
         ]);
         return Ok(Answer::No);
     }
-    let mut table = Table::new(&["collection", "index on"]);
-    for (name, index) in &found {
-        table.row([Cell::from(*name), Cell::from(index.to_string())]);
+    let mut table = Table::new(&["collection", "index on", ""]);
+    for (name, unfinished, index) in &found {
+        let made = Cell::styled(if *unfinished { "still being made" } else { "" }, Style::new().yellow());
+        table.row([Cell::from(words::clean(name)), Cell::from(words::clean(&index.to_string())), made]);
     }
     table.print()?;
     Ok(Answer::Yes)

@@ -68,7 +68,8 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
         out::json(&json!({ "ticket": ticket, "project": project, "role": role, "uses": uses, "expires": expires }))?;
         return Ok(Answer::Yes);
     }
-    let until = expires.map_or(String::new(), |time| format!(", until {}", words::date(time)));
+    let until = |time| format!(", until {} ({})", words::date(time), words::when(time));
+    let until = expires.map_or(String::new(), until);
     let uses = words::counted(arguments.uses.into(), "device");
     say::note(format_args!("A ticket to {} for {uses} as {role}{until}:", title(&project)?));
     say::note("");

@@ -17,6 +17,8 @@ mod index;
 mod init;
 mod invite;
 mod join;
+mod man;
+mod manual;
 mod moment;
 mod near;
 mod overview;
@@ -40,7 +42,7 @@ mod within;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::demo;
 use crate::failure::Outcome;
@@ -54,30 +56,8 @@ use crate::setting::Setting;
     long_version = long_version(),
     arg_required_else_help = false,
     disable_help_subcommand = true,
-    after_help = "\
-Exit codes: 0 done; 1 the answer is no (nothing found, conflicts left, not level), or it could not be done; 2 the command \
-was not understood.
-
-Begin with:
-  ayni init --name \"Ana's laptop\"
-  ayni project new Mapa
-  ayni put places name=Cusco population=428450",
-    after_long_help = "\
-Exit codes: 0 done; 1 the answer is no (nothing found, conflicts left, not level), or it could not be done; 2 the command \
-was not understood.
-
-Begin with:
-  ayni init --name \"Ana's laptop\"
-  ayni project new Mapa
-  ayni put places name=Cusco population=428450
-
-Environment:
-  AYNI_DIR         the database folder
-  AYNI_KEYS        the folder for key files, outside the database's own
-  AYNI_PROJECT     the project, by name or the start of its id
-  AYNI_PASSPHRASE  answers where a passphrase would be asked for
-  AYNI_LOG         what happens inside, on the standard error: `info`, `ayni_net=debug`
-  NO_COLOR         no colours"
+    after_help = manual::help(),
+    after_long_help = manual::long_help(),
 )]
 struct Cli {
     #[command(flatten)]
@@ -121,6 +101,7 @@ enum Command {
     Backup(backup::Arguments),
     Repair(repair::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// This program's version and those of its formats.
@@ -135,8 +116,13 @@ fn long_version() -> &'static str {
 
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let arguments = search::negations_as_words(std::env::args_os().collect(), &Cli::command());
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return manual::misunderstood(&error, &arguments),
+    };
     start_tracing();
+    cli.setting.apply_to_output();
     match dispatch(cli) {
         Ok(answer) => answer.into(),
         Err(failure) => failure.report(),
@@ -179,6 +165,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Backup(arguments)) => backup::run(setting, arguments),
         Some(Command::Repair(arguments)) => repair::run(setting, arguments),
         Some(Command::Completions(arguments)) => completions::run(arguments),
+        Some(Command::Man(arguments)) => man::run(setting, arguments),
     }
 }
 

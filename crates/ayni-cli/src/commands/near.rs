@@ -11,7 +11,7 @@ use super::{document, place, query};
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
 use crate::terminal::table::{Cell, Table};
-use crate::terminal::{out, say, words};
+use crate::terminal::{out, say};
 
 /// Documents that are shown without having asked for more.
 const SHOWN: u64 = 20;
@@ -26,7 +26,7 @@ Examples:
   ayni near places -13.532,-71.9675
   ayni near places -13.532,-71.9675 --km 50 --where 'population>=10000'
   ayni near wells 63.18,14.64 --metres 500 --field location --json
-  ayni index add wells location --geometry        makes it quick")]
+  ayni index add wells location --geometry   # makes it quick")]
 pub(crate) struct Arguments {
     /// The collection
     collection: String,
@@ -59,10 +59,12 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let collection = project.collection(&arguments.collection);
     query::check_exists(&collection)?;
     let field = place::field(&collection, arguments.field.as_deref())?;
-    let query = Query::new(selector).within(field.clone(), area).limit(arguments.limit);
+    let query = Query::new(selector).within(field.clone(), area).limit(arguments.limit.saturating_add(1));
     let start = Instant::now();
-    let found = collection.query(&query)?;
+    let mut found = collection.query(&query)?;
     let took = start.elapsed();
+    let more = found.len() as u64 > arguments.limit;
+    found.truncate(usize::try_from(arguments.limit).unwrap_or(usize::MAX));
     let rows: Vec<Row<'_>> = found.iter().map(|document| Row::of(document, &query, here, &field)).collect();
     if setting.json {
         out::json(&Json::Array(rows.iter().map(Row::json).collect()))?;
@@ -76,8 +78,7 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     } else {
         print(&rows)?;
         if out::is_terminal() {
-            let amount = words::counted(rows.len() as u64, "document");
-            say::note(format_args!("{amount} in {}", words::duration(took)));
+            query::found_in(rows.len(), more, "", took);
         }
     }
     Ok(Answer::from(!rows.is_empty()))
@@ -125,17 +126,13 @@ fn print(rows: &[Row<'_>]) -> Result<(), Failure> {
     let shown: Vec<(&Document, Map)> = rows.iter().map(|row| (row.document, row.fields.clone())).collect();
     let columns = query::columns(&shown, None);
     let mut table = Table::new(&["id", ">distance", ""]);
-    for column in &columns {
-        table.add_column(&column.join("."), false);
-    }
+    query::add_columns(&mut table, &columns, &shown);
     let at_terminal = out::is_terminal();
     for row in rows {
-        let id = row.document.id();
-        let id = if at_terminal { words::short(id) } else { id.to_string() };
         let far = if at_terminal { place::distance(row.metres) } else { format!("{:.1}", row.metres) };
         let towards = row.degrees.map_or("", place::direction);
         let value = |column: &Vec<String>| query::cell(&row.fields, column, at_terminal);
-        let start = [Cell::dim(id), Cell::from(far), Cell::dim(towards)];
+        let start = [query::id(row.document, at_terminal), Cell::from(far).whole(), Cell::dim(towards).whole()];
         table.row(start.into_iter().chain(columns.iter().map(value)));
     }
     Ok(table.print()?)

@@ -76,10 +76,10 @@ fn remembered(database: &Database) -> Result<BTreeMap<DeviceId, Peer>, Failure> 
     Ok(peers)
 }
 
-type Here = Vec<(DeviceId, String, String)>;
+pub(super) type Here = Vec<(DeviceId, String, String)>;
 
 /// What the process that syncs has written down.
-fn told_by_sync(database: &Database) -> Result<Here, Failure> {
+pub(super) fn told_by_sync(database: &Database) -> Result<Here, Failure> {
     let text = database.label(HERE)?.unwrap_or_default();
     let all: Vec<Json> = serde_json::from_str(&text).unwrap_or_default();
     let one = |peer: &Json| {

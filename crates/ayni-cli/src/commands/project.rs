@@ -1,6 +1,6 @@
 //! `ayni project`: the projects that this device is in.
 
-use ayni::{Database, Project, Standing};
+use ayni::{CollectionInfo, Database, Project, Standing};
 use clap::Subcommand;
 use console::{Style, style};
 use serde_json::{Value as Json, json};
@@ -56,6 +56,10 @@ Examples:
     },
 }
 
+/// What a device does that is in no project.
+pub(super) const BEGIN: [(&str, &str); 2] =
+    [("ayni project new NAME", "begins one"), ("ayni join TICKET", "joins another device's")];
+
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let database = setting.open()?;
     match arguments.command {
@@ -110,11 +114,17 @@ fn list(setting: &Setting, database: &Database) -> Outcome {
     }
     if projects.is_empty() {
         say::note("No projects yet.");
-        say::next(&[("ayni project new NAME", "makes one"), ("ayni join TICKET", "joins another device's")]);
+        say::next(&BEGIN);
         return Ok(Answer::No);
     }
+    print_list(database, &projects)?;
+    Ok(Answer::Yes)
+}
+
+/// The projects of this device, the chosen one with a mark.
+pub(super) fn print_list(database: &Database, projects: &[Project]) -> Result<(), Failure> {
     let mut table = Table::new(&["", "project", "id", "this device is", ">documents", ">devices"]);
-    for project in &projects {
+    for project in projects {
         let documents: u64 = project.collections()?.iter().map(|collection| collection.documents).sum();
         table.row([
             Cell::styled(if is_chosen(database, project)? { "*" } else { "" }, Style::new().green().bold()),
@@ -125,8 +135,7 @@ fn list(setting: &Setting, database: &Database) -> Outcome {
             Cell::from(words::count(project.members()?.len() as u64)),
         ]);
     }
-    table.print()?;
-    Ok(Answer::Yes)
+    Ok(table.print()?)
 }
 
 fn show(setting: &Setting, project: &Project, digest: bool) -> Outcome {
@@ -149,34 +158,42 @@ fn show(setting: &Setting, project: &Project, digest: bool) -> Outcome {
         out::json(&all)?;
         return Ok(Answer::Yes);
     }
-    out::line(format_args!("{}  {}", style(title(project)?).bold(), style(project.id()).dim()))?;
+    out::text(format_args!("{}  {}", style(title(project)?).bold(), style(project.id()).dim()))?;
     if let Some(digest) = digest {
         out::line(format_args!("digest  {digest}"))?;
     }
     out::line("")?;
-    print_collections(project)?;
+    print_collections(&project.collections()?, usize::MAX)?;
     out::line("")?;
     let mut table = Table::new(&["device", "role", "id"]);
     for member in project.members()? {
         let own = if member.this_device { " (this one)" } else { "" };
         let name = format!("{}{own}", words::device(&member.name, member.device));
-        table.row([Cell::from(name), Cell::from(member.role.to_string()), Cell::dim(words::short(member.device))]);
+        let id = Cell::dim(words::short(member.device)).whole();
+        table.row([Cell::from(name), Cell::from(member.role.to_string()), id]);
     }
     table.print()?;
     Ok(Answer::Yes)
 }
 
-/// The collections of a project and how much is in them.
-pub(crate) fn print_collections(project: &Project) -> Result<(), Failure> {
-    let collections = project.collections()?;
+/// So many of the collections of a project, and how much is in them.
+pub(super) fn print_collections(collections: &[CollectionInfo], most: usize) -> Result<(), Failure> {
     if collections.is_empty() {
         say::note("No documents yet: `ayni put COLLECTION field=value` writes one, `ayni import FILE` many.");
     }
     let mut table = Table::new(&["collection", ">documents"]);
-    for collection in collections {
-        table.row([Cell::from(collection.name), Cell::from(words::count(collection.documents))]);
+    for collection in collections.iter().take(most) {
+        let name = words::clean(&collection.name);
+        table.row([Cell::from(name), Cell::from(words::count(collection.documents)).whole()]);
     }
-    Ok(table.print()?)
+    if !collections.is_empty() {
+        table.print()?;
+    }
+    if let Some(more) = collections.len().checked_sub(most).filter(|more| *more > 0) {
+        let more = words::counted(more as u64, "further collection");
+        say::aside(format_args!("and {more}: `ayni project show` lists all"));
+    }
+    Ok(())
 }
 
 fn summary(database: &Database, project: &Project) -> Result<Json, Failure> {

@@ -14,7 +14,8 @@ A value that is not JSON is text. The id of the document is printed.
 
 Examples:
   ayni put places name=Cusco population=428450
-  ayni put places '{\"name\": \"Cusco\", \"location\": {\"type\": \"Point\", \"coordinates\": [-71.97, -13.53]}}'
+  ayni put places '{\"name\": \"Cusco\", \"population\": 428450}'
+  ayni put wells 'location={\"type\": \"Point\", \"coordinates\": [-71.97, -13.53]}'
   ayni put people --key ana name=Ana address.city=Lima
   curl … | ayni put places -")]
 pub(crate) struct Arguments {

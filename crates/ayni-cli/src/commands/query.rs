@@ -1,9 +1,9 @@
 //! `ayni query`: finds documents.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use ayni::doc::{Map, Value};
+use ayni::doc::{Geometry, Map, Value};
 use ayni::query::{Explanation, Projection, Query, Selector, Sort, WithId};
 use ayni::{Collection, Document};
 use serde_json::{Value as Json, json};
@@ -25,7 +25,7 @@ of its operators. Without one there is everything. The exit code is 1 if nothing
 At a terminal the first 100 are shown unless --limit says otherwise; elsewhere and with --json, all.
 
 Examples:
-  ayni query places country=PE 'population>=100000' --sort population:desc --limit 10
+  ayni query places country=PE 'population>=100000' --sort population:desc
   ayni query places '{\"country\": {\"$in\": [\"PE\", \"BO\"]}}' --fields name,country
   ayni query places name='El Tarter' --json
   ayni query places country=PE --count
@@ -51,7 +51,10 @@ pub(super) struct Asked {
     /// The collection
     pub(super) collection: String,
     /// Which documents
-    pub(super) selector: Vec<String>,
+    selector: Vec<String>,
+    /// The same, as for other commands; may be given several times
+    #[arg(id = "where", long = "where", value_name = "SELECTOR")]
+    also: Vec<String>,
     /// In what order: fields, each perhaps with :desc
     #[arg(long, value_name = "FIELDS")]
     pub(super) sort: Option<String>,
@@ -66,8 +69,16 @@ pub(super) struct Asked {
     pub(super) fields: Option<String>,
 }
 
+impl Asked {
+    /// All the conditions that are given, as they are written.
+    pub(super) fn conditions(&self) -> Vec<String> {
+        [self.selector.as_slice(), self.also.as_slice()].concat()
+    }
+}
+
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
-    let selector = selector(&arguments.asked.selector)?;
+    let conditions = arguments.asked.conditions();
+    let selector = selector(&conditions)?;
     let fields = fields(arguments.asked.fields.as_deref())?;
     let sort = sort(arguments.asked.sort.as_deref())?;
     let as_of = arguments.as_of.as_deref().map(moment::parse).transpose()?;
@@ -90,10 +101,11 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let at_terminal = out::is_terminal() && !setting.json;
     let mut query = Query::new(selector).skip(arguments.asked.skip);
     query.sort = sort;
-    query.limit = arguments.asked.limit.or(at_terminal.then_some(ROWS + 1));
+    query.limit = arguments.asked.limit;
     if arguments.explain {
         return explain(setting, &past.map_or_else(|| collection.explain(&query), |past| past.explain(&query))?);
     }
+    query.limit = query.limit.or(at_terminal.then_some(ROWS + 1));
     let mut found = past.map_or_else(|| collection.query(&query), |past| past.query(&query))?;
     let took = start.elapsed();
     let more = arguments.asked.limit.is_none() && at_terminal && found.len() as u64 > ROWS;
@@ -105,18 +117,29 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
         out::json(&Json::Array(all))?;
         return Ok(Answer::from(!rows.is_empty()));
     }
+    let then = as_of.map_or(String::new(), |moment| format!(" as of {}", words::date(moment)));
+    if rows.is_empty() {
+        say::note(format_args!("no document in {} matches{then}", words::clean(collection.name())));
+        if at_terminal && !conditions.is_empty() {
+            say::next(&[(
+                &format!("ayni query {} --limit 5", collection.name()),
+                "shows what documents there look like",
+            )]);
+        }
+        return Ok(Answer::No);
+    }
     print(&rows, fields.as_ref())?;
     if at_terminal {
-        let amount = words::counted(rows.len() as u64, "document");
-        let then = as_of.map_or(String::new(), |moment| format!(" as of {}", words::date(moment)));
-        match more {
-            true => {
-                say::note(format_args!("the first {amount}{then}, in {}; --limit shows more", words::duration(took)))
-            }
-            false => say::note(format_args!("{amount}{then} in {}", words::duration(took))),
-        }
+        found_in(rows.len(), more, &then, took);
     }
-    Ok(Answer::from(!rows.is_empty()))
+    Ok(Answer::Yes)
+}
+
+/// Says how many documents there are, of when, and how long it took.
+pub(super) fn found_in(documents: usize, more: bool, then: &str, took: Duration) {
+    let amount = words::counted(documents as u64, "document");
+    let (first, rest) = if more { ("the first ", "; --limit shows more") } else { ("", "") };
+    say::aside(format_args!("{first}{amount}{then} in {}{rest}", words::duration(took)));
 }
 
 /// That anything was ever written to a collection; else the failure that says which there are.
@@ -207,25 +230,40 @@ pub(super) fn shown(document: &Document, fields: Option<&Projection>) -> Map {
 /// Prints documents as a table.
 pub(super) fn print(rows: &[(&Document, Map)], fields: Option<&Projection>) -> Result<(), Failure> {
     let columns = columns(rows, fields);
-    let mut table = Table::new(&["id"]);
-    for column in &columns {
-        let numbers =
-            rows.iter().filter_map(|(_, fields)| lookup(fields, column)).all(|value| value.as_number().is_some());
-        table.add_column(&column.join("."), numbers);
-    }
     let at_terminal = out::is_terminal();
+    let mut table = Table::new(&["id"]);
+    add_columns(&mut table, &columns, rows);
     for (document, fields) in rows {
-        let id = if at_terminal { words::short(document.id()) } else { document.id().to_string() };
         let cells = columns.iter().map(|column| cell(fields, column, at_terminal));
-        table.row(std::iter::once(Cell::dim(id)).chain(cells));
+        table.row(std::iter::once(id(document, at_terminal)).chain(cells));
     }
     Ok(table.print()?)
 }
 
+/// A column for each of these fields, those with nothing but numbers aligned right.
+pub(super) fn add_columns(table: &mut Table, columns: &[Vec<String>], rows: &[(&Document, Map)]) {
+    for column in columns {
+        let mut values = rows.iter().filter_map(|(_, fields)| lookup(fields, column)).peekable();
+        let numbers = values.peek().is_some() && values.all(|value| value.as_number().is_some());
+        table.add_column(&column.join("."), numbers);
+    }
+}
+
+/// The id of a document, for people or as a whole.
+pub(super) fn id(document: &Document, for_people: bool) -> Cell {
+    let id = document.id();
+    Cell::dim(if for_people { words::short(id) } else { id.to_string() }).whole()
+}
+
 /// What stands at a path, for people or as a whole.
 pub(super) fn cell(fields: &Map, path: &[String], for_people: bool) -> Cell {
-    let value = |value: &Value| if for_people { words::value(value) } else { plain(value) };
-    Cell::from(lookup(fields, path).map_or(String::new(), value))
+    let Some(value) = lookup(fields, path) else { return Cell::from("") };
+    let cell = Cell::from(if for_people { words::value(value) } else { plain(value) });
+    match value {
+        Value::Text(_) | Value::List(_) | Value::Map(_) => cell,
+        Value::Geometry(geometry) if !matches!(**geometry, Geometry::Point(_)) => cell,
+        _ => cell.whole(),
+    }
 }
 
 /// A value for programs: text as it is, anything else as JSON.

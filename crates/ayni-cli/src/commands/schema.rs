@@ -44,7 +44,7 @@ finds it. Where two coordinators decide at once, the greater \"version\" holds.
 
 Examples:
   ayni schema set places places.schema.json
-  ayni schema show places --json | jq '.required += [\"kind\"]' | ayni schema set places -")]
+  ayni schema show places --json > places.schema.json")]
     Set {
         /// The collection
         collection: String,
@@ -98,12 +98,13 @@ fn set(setting: &Setting, collection: &Collection, schema: &Schema) -> Outcome {
         return Ok(Answer::Yes);
     }
     match new {
-        true => say::done(format_args!("decided: it holds for everyone who learns of it by `ayni sync`")),
+        true => say::done("decided: it holds for everyone who learns of it by `ayni sync`"),
         false => say::done("this is the schema already"),
     }
     if broken > 0 {
-        let documents = words::counted(broken, "document");
-        say::note(format_args!("{documents} of {} not as it says, and can still be edited", collection.name()));
+        let (documents, verb) = (words::counted(broken, "document"), words::is_are(broken));
+        let name = words::clean(collection.name());
+        say::note(format_args!("{documents} of {name} {verb} not as it says, and can still be edited"));
         say::next(&[(&format!("ayni schema check {}", collection.name()), "lists them")]);
     }
     Ok(Answer::Yes)
@@ -144,7 +145,7 @@ fn check(setting: &Setting, collection: &Collection, schema: &Schema) -> Outcome
             }
             false => violations
                 .iter()
-                .try_for_each(|violation| out::line(format_args!("{}  {violation}", words::short(document.id())))),
+                .try_for_each(|violation| out::text(format_args!("{}  {violation}", words::short(document.id())))),
         };
         // Who reads has seen enough.
         Ok(if told.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
@@ -152,7 +153,10 @@ fn check(setting: &Setting, collection: &Collection, schema: &Schema) -> Outcome
     if !setting.json {
         match broken {
             0 => say::done("all documents are as the schema says"),
-            _ => say::note(format_args!("{} not as the schema says", words::counted(broken, "document"))),
+            _ => {
+                let (documents, verb) = (words::counted(broken, "document"), words::is_are(broken));
+                say::note(format_args!("{documents} {verb} not as the schema says"));
+            }
         }
     }
     Ok(Answer::from(broken == 0))

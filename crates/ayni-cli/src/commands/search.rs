@@ -1,18 +1,20 @@
 //! `ayni search`: finds documents by words.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::ops::Range;
 use std::time::Instant;
 
 use ayni::query::{Path, Query, Search};
 use ayni::{Collection, Document, Index, Tokenizer};
-use console::{Style, measure_text_width, style, truncate_str};
+use clap::Command;
+use console::{Style, style};
 use serde_json::Value as Json;
 
 use super::{document, query};
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
-use crate::terminal::{out, say, words};
+use crate::terminal::{fit, out, say, words};
 
 /// Documents that a person is shown without having asked for more.
 const SHOWN: u64 = 20;
@@ -30,10 +32,10 @@ first, at a terminal 20 unless --limit says otherwise. The exit code is 1 if not
 
 Examples:
   ayni search wells agua
-  ayni search wells '\"water well\" -dry' --where 'depth>=30'
-  ayni search wells k\\'anka --field name,notes --limit 5
+  ayni search wells '\"water well\"' -dry --where 'depth>=30'
+  ayni search wells k\\'anka --fields name,notes --limit 5
   ayni search wells ater --inside
-  ayni index add wells --text        makes it quick")]
+  ayni index add wells --text   # makes it quick")]
 pub(crate) struct Arguments {
     /// The collection
     collection: String,
@@ -41,7 +43,7 @@ pub(crate) struct Arguments {
     #[arg(required = true)]
     words: Vec<String>,
     /// In which fields only: name,notes
-    #[arg(long, value_name = "FIELDS")]
+    #[arg(long = "fields", alias = "field", value_name = "FIELDS")]
     field: Option<String>,
     /// Find letters inside of words too
     #[arg(long)]
@@ -79,10 +81,7 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     if found.is_empty() {
         nothing(&collection, &search, arguments.inside);
     } else if at_terminal {
-        let amount = words::counted(found.len() as u64, "document");
-        let first = if more { "the first " } else { "" };
-        let rest = if more { "; --limit shows more" } else { "" };
-        say::note(format_args!("{first}{amount} in {}{rest}", words::duration(took)));
+        query::found_in(found.len(), more, "", took);
     }
     let has_index = collection.indexes()?.iter().any(|index| matches!(index, Index::Text { .. }));
     if took.as_millis() >= SLOW && !has_index {
@@ -91,12 +90,38 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     Ok(Answer::from(!found.is_empty()))
 }
 
+/// The command line with words such as `-dry` behind the collection written so that they are not taken for options: with
+/// a space before them, which changes no search.
+pub(super) fn negations_as_words(mut arguments: Vec<OsString>, program: &Command) -> Vec<OsString> {
+    let Some(own) = program.find_subcommand("search") else { return arguments };
+    let options = || program.get_arguments().chain(own.get_arguments());
+    let takes_value =
+        |long: &str| options().any(|option| option.get_long() == Some(long) && option.get_action().takes_values());
+    let is_short = |letter: char| letter == 'h' || options().any(|option| option.get_short() == Some(letter));
+    let mut words = 0;
+    let mut is_value = false;
+    for argument in arguments.iter_mut().skip(1) {
+        let Some(text) = argument.to_str().filter(|_| !std::mem::take(&mut is_value)) else { continue };
+        match text.strip_prefix("--") {
+            Some("") => break,
+            Some(long) => is_value = takes_value(long),
+            None => match text.strip_prefix('-').and_then(|rest| rest.chars().next()) {
+                Some(letter) if words >= 2 && !is_short(letter) => *argument = format!(" {text}").into(),
+                Some(_) => {}
+                None if words == 0 && text != "search" => break,
+                None => words += 1,
+            },
+        }
+    }
+    arguments
+}
+
 fn search(arguments: &Arguments) -> Result<Search, Failure> {
     let search = arguments.words.join(" ").parse::<Search>().map_err(Failure::nonsense)?;
     let tokenizer = if arguments.inside { Tokenizer::Trigrams } else { Tokenizer::Words };
     let fields = arguments.field.iter().flat_map(|fields| fields.split(',')).map(|field| field.trim().parse::<Path>());
     let fields = fields.collect::<Result<Vec<_>, _>>();
-    let fields = fields.map_err(|error| Failure::usage(error, "write --field name,notes"))?;
+    let fields = fields.map_err(|error| Failure::usage(error, "write --fields name,notes"))?;
     search.tokenizer(tokenizer).and_then(|search| search.fields(fields)).map_err(Failure::nonsense)
 }
 
@@ -120,7 +145,7 @@ fn show(document: &Document, search: &Search, fields: Option<&str>) -> Result<()
     let mut hits = Vec::new();
     for (name, value) in leaves.iter().filter(|(name, _)| in_fields(name)) {
         for text in texts(value) {
-            let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+            let text = words::clean(text).replace('\n', " ");
             let places = search.places_in(&text);
             if !places.is_empty() {
                 hits.push((name.as_str(), text, places));
@@ -134,13 +159,13 @@ fn show(document: &Document, search: &Search, fields: Option<&str>) -> Result<()
         }
         return Ok(out.flush()?);
     };
-    let title = ["name", "title"].iter().find_map(|field| all.get(*field)).map(words::value).unwrap_or_default();
     let id = words::short(document.id());
-    let title = truncate_str(&title, width.saturating_sub(id.len() + 2), "…").into_owned();
+    let title = document::title(document);
+    let title = fit::cut(&title, width.saturating_sub(id.len() + 2));
     writeln!(out, "{}  {}", style(id).dim(), style(title).bold())?;
     for (name, text, places) in hits.iter().take(TEXTS) {
-        let name = truncate_str(name, width / 3, "…");
-        let room = width.saturating_sub(measure_text_width(&name) + 6);
+        let name = fit::cut(name, width / 3);
+        let room = width.saturating_sub(fit::width(&name) + 6);
         writeln!(out, "    {}  {}", style(&name).cyan(), excerpt(text, places, room))?;
     }
     Ok(out.flush()?)
@@ -167,7 +192,7 @@ fn excerpt(text: &str, places: &[Range<usize>], room: usize) -> String {
     // A third of the room for what stands before.
     let mut from = first;
     for (at, _) in text.get(..first).unwrap_or_default().char_indices().rev() {
-        if measure_text_width(text.get(at..first).unwrap_or_default()) > room / 3 {
+        if fit::width(text.get(at..first).unwrap_or_default()) > room / 3 {
             break;
         }
         from = at;
@@ -180,7 +205,7 @@ fn excerpt(text: &str, places: &[Range<usize>], room: usize) -> String {
         at = place.end;
     }
     shown.push_str(text.get(at..).unwrap_or_default());
-    truncate_str(&shown, room, "…").into_owned()
+    fit::cut(&shown, room).into_owned()
 }
 
 #[cfg(test)]
@@ -194,9 +219,26 @@ mod tests {
         let places = search.places_in(text);
         for room in 10..100 {
             let shown = excerpt(text, &places, room);
-            assert!(measure_text_width(&shown) <= room && shown.contains("well"), "{room}: {shown}");
+            assert!(fit::width(&shown) <= room && shown.contains("well"), "{room}: {shown}");
         }
         assert_eq!(excerpt("well", std::slice::from_ref(&(0..4)), 40), "well");
+    }
+
+    #[test]
+    fn a_word_with_a_hyphen_is_a_word_behind_the_collection_and_an_option_stays_one() {
+        let line = |text: &str| {
+            let arguments = text.split(' ').map(OsString::from).collect();
+            let program = <crate::commands::Cli as clap::CommandFactory>::command();
+            let changed = negations_as_words(arguments, &program);
+            changed.iter().map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>().join("|")
+        };
+        assert_eq!(line("ayni search wells well -dry"), "ayni|search|wells|well| -dry");
+        assert_eq!(line("ayni --dir x search wells -dry --limit 5"), "ayni|--dir|x|search|wells| -dry|--limit|5");
+        assert_eq!(line("ayni search wells -h"), "ayni|search|wells|-h");
+        assert_eq!(line("ayni search wells --limit -5"), "ayni|search|wells|--limit|-5");
+        assert_eq!(line("ayni search -x wells"), "ayni|search|-x|wells");
+        assert_eq!(line("ayni query wells -x"), "ayni|query|wells|-x");
+        assert_eq!(line("ayni search wells -- -x"), "ayni|search|wells|--|-x");
     }
 
     #[test]

@@ -128,7 +128,7 @@ fn each(project: &Project, arguments: &Arguments, field: Option<&Path>) -> Resul
         }
         let names = conflicts::names(project)?;
         say::note(conflicts::heading(document));
-        say::note(conflicts::listed(conflict, &names).trim_end());
+        say::note(conflicts::listed(conflict, &names, out::width()).trim_end());
         match ask_about(project, conflict)? {
             Answered::Decided(decision) => {
                 settle(project, document, conflict, decision)?;

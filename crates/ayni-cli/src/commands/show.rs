@@ -4,14 +4,15 @@ use std::io::Write;
 
 use ayni::doc::{Conflict, Value};
 use ayni::{Authored, Document, Provenance, VersionInfo};
-use console::style;
+use console::{Style, style};
 use serde_json::{Map, Value as Json, json};
 
-use super::address::{Address, When};
+use super::address::{Named, When};
 use super::conflicts::{self, Names};
 use super::document;
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
+use crate::terminal::entries::Entries;
 use crate::terminal::{out, words};
 
 /// Show a document, as it is or as it was: its fields, who wrote each and when, and what is in conflict
@@ -25,20 +26,14 @@ Examples:
   ayni show places aebagbaf@5f2c
   ayni show people 'ana@3 days ago' --json")]
 pub(crate) struct Arguments {
-    /// The collection
-    collection: String,
-    /// The id, the start of it, or the key; @VERSION or @TIME behind it: as it was
-    #[arg(required_unless_present = "key", conflicts_with = "key")]
-    document: Option<String>,
-    /// The key
-    #[arg(long)]
-    key: Option<String>,
+    #[command(flatten)]
+    named: Named,
 }
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let project = setting.open_project()?;
-    let collection = project.collection(&arguments.collection);
-    let address = Address::find(&collection, arguments.document.as_deref(), arguments.key.as_deref())?;
+    let collection = project.collection(&arguments.named.collection);
+    let address = arguments.named.find(&collection)?;
     let found = address.open(&collection)?;
     let provenance = collection.provenance(&found)?;
     let names = conflicts::names(&project)?;
@@ -50,32 +45,24 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
 }
 
 fn print(found: &Document, provenance: &Provenance, names: &Names, at: Option<When>) -> Result<(), Failure> {
-    let mut out = out::data();
-    writeln!(out, "{}", style(format!("{}  {}", found.collection(), found.id())).dim())?;
-    writeln!(out, "{}", style(versions(provenance, at)).dim())?;
+    document::heading(found)?;
+    out::text(style(versions(provenance, at)).dim())?;
     let fields = found.fields();
-    let conflicts = found.conflicts();
-    let rows: Vec<(String, String, Option<&Authored>)> = document::leaves(&fields)
-        .into_iter()
-        .map(|(name, value)| {
-            let by = name.parse().ok().and_then(|path| provenance.fields.get(&path));
-            (name, words::value(value).replace('\n', "\n    "), by)
-        })
-        .collect();
-    let names_width = rows.iter().map(|(name, ..)| console::measure_text_width(name)).max().unwrap_or(0);
-    let one_line = rows.iter().filter(|(_, value, _)| !value.contains('\n'));
-    let width = one_line.map(|(_, value, _)| console::measure_text_width(value)).max().unwrap_or(0).min(48);
-    let pad = |text: &str, width| console::pad_str(text, width, console::Alignment::Left, None).into_owned();
-    for (name, value, by) in &rows {
+    let mut entries = Entries::new(2);
+    for (name, value) in document::leaves(&fields) {
+        let by = name.parse().ok().and_then(|path| provenance.fields.get(&path));
         let by = by.map_or(String::new(), |by| {
             format!("{}, {}", words::device(&by.author_name, by.author), words::when(by.time))
         });
-        writeln!(out, "  {}  {}  {}", style(pad(name, names_width)).cyan(), pad(value, width), style(by).dim())?;
+        entries.row(name, Style::new().cyan(), words::value(value), by);
     }
+    let mut out = out::data();
+    entries.write(&mut out)?;
+    let conflicts = found.conflicts();
     if !conflicts.is_empty() {
         writeln!(out, "{}", style("in conflict:").yellow())?;
         for conflict in &conflicts {
-            write!(out, "{}", conflicts::listed(conflict, names))?;
+            write!(out, "{}", conflicts::listed(conflict, names, out::width()))?;
         }
     }
     Ok(out.flush()?)

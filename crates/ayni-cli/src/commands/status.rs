@@ -1,9 +1,10 @@
 //! `ayni status`: what this device holds, and what the others hold by their own receipts.
 
-use ayni::{DeviceStatus, Project, Status};
+use ayni::{DeviceStatus, Project, Standing, Status};
 use console::{Style, style};
 use serde_json::{Value as Json, json};
 
+use super::overview;
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::{Setting, title};
 use crate::terminal::table::{Cell, Table};
@@ -15,8 +16,11 @@ use crate::terminal::{out, say, words};
 “Safe” is said only of what other devices have acknowledged as durable. The exit code is 0 if at least one has \
 acknowledged everything that is here, and 1 if none has.
 
+`ayni` alone says the same in short, and what to do next.
+
 Examples:
   ayni status
+  ayni status --exact-times
   ayni status --json | jq '.devices[] | select(.level)'")]
 pub(crate) struct Arguments {}
 
@@ -28,28 +32,42 @@ pub(crate) fn run(setting: &Setting, _: Arguments) -> Outcome {
         out::json(&as_json(&project, &status)?)?;
         return Ok(Answer::from(safe > 0));
     }
-    out::line(format_args!("{}  {}", style(title(&project)?).bold(), holding(&status)))?;
-    if status.waiting > 0 {
-        let waiting = words::counted(status.waiting, "entry");
-        out::line(style(format!("{waiting} wait for others, or a key, that are not here yet")).yellow())?;
+    let holding = format!("{}, {} here", words::counted(status.entries, "entry"), words::bytes(status.bytes));
+    out::text(format_args!("{}  {holding}", style(title(&project)?).bold()))?;
+    if project.standing()? == Standing::Pending {
+        say::next(&[overview::ADMISSION]);
+        return Ok(Answer::No);
+    }
+    if let Some(waiting) = waiting(&status) {
+        out::text(style(waiting).yellow())?;
     }
     out::line("")?;
-    print_devices(&status)?;
+    print_devices(&status, usize::MAX)?;
     say::note("");
     say::note(verdict(&status));
     Ok(Answer::from(safe > 0))
 }
 
-fn holding(status: &Status) -> String {
-    format!("{}, {} here", words::counted(status.entries, "entry"), words::bytes(status.bytes))
+/// The entries that wait, if there are any.
+pub(super) fn waiting(status: &Status) -> Option<String> {
+    let (amount, verb) = (words::counted(status.waiting, "entry"), if status.waiting == 1 { "waits" } else { "wait" });
+    (status.waiting > 0).then(|| format!("{amount} {verb} for others, or a key, that are not here yet"))
 }
 
-fn print_devices(status: &Status) -> Result<(), Failure> {
+/// Whether a device has acknowledged everything that is here, and has nothing that is not.
+pub(super) fn is_level(device: &DeviceStatus) -> bool {
+    device.receipt.is_some_and(|receipt| receipt.has_everything() && receipt.entries_ahead == 0)
+}
+
+/// What so many of the other devices have, by their receipts: first those that are not level.
+pub(super) fn print_devices(status: &Status, most: usize) -> Result<(), Failure> {
     if status.devices.is_empty() {
         return Ok(());
     }
+    let mut devices: Vec<&DeviceStatus> = status.devices.iter().collect();
+    devices.sort_by_key(|device| is_level(device));
     let mut table = Table::new(&["device", "role", "has", "as of"]);
-    for device in &status.devices {
+    for device in devices.iter().take(most) {
         let (has, look) = has(device);
         let time = device.receipt.map_or(String::new(), |receipt| words::when(receipt.time));
         table.row([
@@ -59,7 +77,11 @@ fn print_devices(status: &Status) -> Result<(), Failure> {
             Cell::dim(time),
         ]);
     }
-    Ok(table.print()?)
+    table.print()?;
+    if let Some(more) = devices.len().checked_sub(most).filter(|more| *more > 0) {
+        say::aside(format_args!("and {}: `ayni status` shows all", words::counted(more as u64, "further device")));
+    }
+    Ok(())
 }
 
 fn has(device: &DeviceStatus) -> (String, Style) {
@@ -87,9 +109,13 @@ pub(crate) fn verdict(status: &Status) -> String {
         (some, all) => {
             let oldest = status.safe_with().filter_map(|device| device.receipt).map(|receipt| receipt.time).min();
             let since = oldest.map_or(String::new(), |time| format!(", as of {}", words::when(time)));
-            let (names, verb) = (names.join(", "), if some == 1 { "has" } else { "have" });
-            let of = words::counted(all as u64, "other device");
-            format!("Safe: {names} {verb} everything ({some} of {of}){since}.")
+            let verb = if some == 1 { "has" } else { "have" };
+            let of = match (some == all, all) {
+                (true, 1) => String::new(),
+                (true, _) => " (all other devices)".to_owned(),
+                (false, _) => format!(" ({some} of {})", words::counted(all as u64, "other device")),
+            };
+            format!("Safe: {} {verb} everything{of}{since}.", words::names(&names))
         }
     }
 }
@@ -104,7 +130,7 @@ fn as_json(project: &Project, status: &Status) -> Result<Json, Failure> {
             "entries_behind": device.receipt.map(|receipt| receipt.entries_behind),
             "entries_ahead": device.receipt.map(|receipt| receipt.entries_ahead),
             "keeps_everything": device.receipt.map(|receipt| receipt.keeps_everything),
-            "level": device.receipt.is_some_and(|receipt| receipt.has_everything() && receipt.entries_ahead == 0),
+            "level": is_level(device),
         })
     };
     let safe: Vec<String> = status.safe_with().map(|device| device.device.to_string()).collect();

@@ -9,13 +9,13 @@ use std::time::Duration;
 use ayni::doc::Map;
 use ayni::query::{Projection, Query, Sort};
 use ayni::{Collection, Difference, Document, DocumentId};
-use console::{Style, style, truncate_str};
+use console::{Style, style};
 use serde_json::{Value as Json, json};
 
 use super::{document, query, sync};
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
-use crate::terminal::{out, say, words};
+use crate::terminal::{fit, out, say, words};
 
 /// Rows of the present answer that a person is shown.
 const ROWS: usize = 100;
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let arguments = arguments.asked;
-    let selector = query::selector(&arguments.selector)?;
+    let selector = query::selector(&arguments.conditions())?;
     let fields = query::fields(arguments.fields.as_deref())?;
     let sort = query::sort(arguments.sort.as_deref())?;
     let project = setting.open_project()?;
@@ -140,7 +140,7 @@ impl Screen {
             (..=ROWS, _) => format!("{amount}; what changes is shown"),
             _ => format!("the first {ROWS} of {amount}; what changes in any of them is shown"),
         };
-        say::note(style(format!("{there}, until Ctrl-C")).dim().for_stderr());
+        say::aside(format_args!("{there}, until Ctrl-C"));
         Ok(())
     }
 
@@ -165,7 +165,7 @@ impl Screen {
         let place = if self.sorted && place.is_empty() { " ".repeat(6) } else { place };
         let (time, id) = (style(words::clock(words::now())).dim(), style(words::short(id)).dim());
         let line = format!("{time}  {}  {place}{id}  {text}", how.apply_to(sign));
-        out::width().map_or_else(|| line.clone(), |width| truncate_str(&line, width, "…").into_owned())
+        out::width().map_or_else(|| line.clone(), |width| fit::cut(&line, width).into_owned())
     }
 
     /// Words with tabs between them, for `cut` and `awk`.
@@ -204,7 +204,7 @@ impl Screen {
             format!("{}={}", name, words::value(value).replace('\n', " "))
         };
         let all: Vec<String> = names.iter().chain(&others).map(one).collect();
-        truncate_str(&all.join("  "), MOST, "…").into_owned()
+        fit::cut(&all.join("  "), MOST).into_owned()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use ayni::Document;
 use ayni::doc::{Geometry, Map};
-use ayni::query::{Area, Query, Sort};
+use ayni::query::{Area, Query};
 use serde_json::Value as Json;
 
 use super::{document, place, query};
@@ -28,7 +28,7 @@ Examples:
   ayni within places -73,-14,-71,-13
   ayni within places 170,-20,-170,-10 --where 'population>=1000'
   ayni within wells parish.geojson --sort depth:desc --limit 10
-  ayni index add wells location --geometry        makes it quick")]
+  ayni index add wells location --geometry   # makes it quick")]
 pub(crate) struct Arguments {
     /// The collection
     collection: String,
@@ -52,14 +52,13 @@ pub(crate) struct Arguments {
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let area = area(&arguments.area)?;
     let selector = query::selector(&arguments.selector)?;
-    let sort = arguments.sort.as_deref().map(str::parse::<Sort>).transpose();
-    let sort = sort.map_err(|error| Failure::usage(error, "write --sort country,population:desc"))?;
+    let sort = query::sort(arguments.sort.as_deref())?;
     let project = setting.open_project()?;
     let collection = project.collection(&arguments.collection);
     query::check_exists(&collection)?;
     let field = place::field(&collection, arguments.field.as_deref())?;
     let at_terminal = out::is_terminal() && !setting.json;
-    let mut query = Query::new(selector).within(field, area).sort(sort.unwrap_or_default());
+    let mut query = Query::new(selector).within(field, area).sort(sort);
     query.limit = arguments.limit.or(at_terminal.then_some(ROWS + 1));
     let start = Instant::now();
     let mut found = collection.query(&query)?;
@@ -79,9 +78,7 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let rows: Vec<(&Document, Map)> = found.iter().map(|document| (document, document.fields())).collect();
     query::print(&rows, None)?;
     if at_terminal {
-        let amount = words::counted(found.len() as u64, "document");
-        let (first, rest) = if more { ("the first ", "; --limit shows more") } else { ("", "") };
-        say::note(format_args!("{first}{amount} in {}{rest}", words::duration(took)));
+        query::found_in(found.len(), more, "", took);
     }
     Ok(Answer::Yes)
 }

@@ -3,12 +3,12 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use console::{Alignment, Style, pad_str, style};
+use console::{Alignment, Style, style};
 use indicatif::ProgressBar;
 
 use super::orders::Progress;
 use crate::failure::Failure;
-use crate::terminal::{out, progress, words};
+use crate::terminal::{fit, out, progress, words};
 
 /// Columns of a label.
 const LABEL: usize = 10;
@@ -44,7 +44,7 @@ impl Screen {
 
     /// A line with a label.
     pub(super) fn line(&self, label: &str, what: impl Display) -> Result<(), Failure> {
-        let label = pad_str(label, LABEL, Alignment::Left, None);
+        let label = fit::fill(label, LABEL, Alignment::Left);
         Ok(out::line(format_args!("    {} {what}", style(label).cyan()))?)
     }
 

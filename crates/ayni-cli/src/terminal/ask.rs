@@ -54,15 +54,17 @@ fn prompt(question: &str) -> Result<String, Failure> {
         .map_err(|_| Failure::new("the passphrase was not given", format_args!("try again, or set {PASSPHRASE}")))
 }
 
-/// A question that Enter or `y` answers with yes, and anything else with no.
+/// A question that Enter or `y` answers with yes, and anything else with no, the end of the input too.
 pub(crate) fn yes(question: &str) -> Result<bool, Failure> {
     if !attended() {
         return Ok(false);
     }
-    eprint!("{question} [Y/n] ");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "" | "y" | "Y" | "yes"))
+    let answer = line(&format!("{question} [Y/n]"))?;
+    if answer.is_none() {
+        // Below the question.
+        eprintln!();
+    }
+    Ok(answer.is_some_and(|answer| matches!(answer.trim(), "" | "y" | "Y" | "yes")))
 }
 
 /// A question and the line that answers it; `None` at the end of the input.

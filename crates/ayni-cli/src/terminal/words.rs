@@ -1,5 +1,6 @@
 //! Amounts, times, ids and values as people read them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ayni::doc::{Geometry, Position, Value};
@@ -29,6 +30,25 @@ pub(crate) fn counted(number: u64, what: &str) -> String {
     }
 }
 
+/// `is` of one, `are` of several.
+pub(crate) fn is_are(number: u64) -> &'static str {
+    if number == 1 { "is" } else { "are" }
+}
+
+/// Some names, the first few if there are many: `Ana, Ben and 3 more`.
+pub(crate) fn names(names: &[String]) -> String {
+    const MOST: usize = 4;
+    match names {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] if names.len() <= MOST => format!("{} and {last}", first.join(", ")),
+        _ => {
+            let (first, rest) = names.split_at(MOST - 1);
+            format!("{} and {} more", first.join(", "), count(rest.len() as u64))
+        }
+    }
+}
+
 /// Bytes in the unit that suits them: `3.4 MB`.
 pub(crate) fn bytes(number: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
@@ -48,6 +68,7 @@ pub(crate) fn bytes(number: u64) -> String {
 /// How long something took.
 pub(crate) fn duration(time: Duration) -> String {
     match time.as_millis() {
+        0 => "less than 1 ms".to_owned(),
         millis @ ..1_000 => format!("{millis} ms"),
         millis @ 1_000..60_000 => format!("{:.1} s", millis as f64 / 1e3),
         millis => format!("{} min {} s", millis / 60_000, millis / 1_000 % 60),
@@ -65,8 +86,19 @@ pub(crate) fn now() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A time in milliseconds since 1970, as far back or ahead as it is.
+/// Whether times are written out.
+static EXACT: AtomicBool = AtomicBool::new(false);
+
+/// From now on times are written out: `2026-11-22 10:42:05` in place of `2 h ago`.
+pub(crate) fn write_times_out() {
+    EXACT.store(true, Ordering::Relaxed);
+}
+
+/// A time in milliseconds since 1970, as far back or ahead as it is; or written out, where that was asked for.
 pub(crate) fn when(millis: i64) -> String {
+    if EXACT.load(Ordering::Relaxed) {
+        return written(millis, "%Y-%m-%d %H:%M:%S");
+    }
     let past = now().saturating_sub(millis);
     let minutes = past.abs() / 60_000;
     let amount = match minutes {
@@ -82,16 +114,17 @@ pub(crate) fn when(millis: i64) -> String {
 
 /// A time in milliseconds since 1970 as date and time of day here.
 pub(crate) fn date(millis: i64) -> String {
-    match Timestamp::from_millisecond(millis) {
-        Ok(time) => time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string(),
-        Err(_) => format!("{millis} ms"),
-    }
+    written(millis, "%Y-%m-%d %H:%M")
 }
 
 /// The time of day here, to the second.
 pub(crate) fn clock(millis: i64) -> String {
+    written(millis, "%H:%M:%S")
+}
+
+fn written(millis: i64, format: &str) -> String {
     match Timestamp::from_millisecond(millis) {
-        Ok(time) => time.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string(),
+        Ok(time) => time.to_zoned(TimeZone::system()).strftime(format).to_string(),
         Err(_) => format!("{millis} ms"),
     }
 }
@@ -111,9 +144,47 @@ pub(crate) fn device(name: &str, id: impl std::fmt::Display) -> String {
     if name.is_empty() { format!("device {}", short(id)) } else { clean(name) }
 }
 
-/// A text of others without what would steer the terminal: control characters but line breaks are left out.
+/// A text of others without what would steer the terminal: of control characters, and of those that turn the direction of
+/// writing for all that follows, only line breaks are left, and spaces where tabs were.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().filter(|letter| *letter == '\n' || !letter.is_control()).collect()
+    text.chars().filter_map(harmless).collect()
+}
+
+/// A letter as it can be shown; `None` where it would steer the terminal.
+fn harmless(letter: char) -> Option<char> {
+    match letter {
+        '\n' | '\u{2028}' | '\u{2029}' => Some('\n'),
+        '\t' => Some(' '),
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
+        letter => (!letter.is_control()).then_some(letter),
+    }
+}
+
+/// The last thing before the terminal: a text without any control but line breaks and the styles that this program sets.
+pub(crate) fn only_styles(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let length = style_length(rest).unwrap_or(0);
+        match length {
+            0 => shown.extend(harmless(letter)),
+            _ => shown.push_str(rest.get(..length).unwrap_or_default()),
+        }
+        rest = rest.get(length.max(letter.len_utf8())..).unwrap_or_default();
+    }
+    shown
+}
+
+/// The bytes of the sequence that sets a style, where the text begins with one.
+fn style_length(text: &str) -> Option<usize> {
+    let inside = text.strip_prefix("\u{1b}[")?;
+    let end = inside.find(|letter: char| !letter.is_ascii_digit() && letter != ';')?;
+    inside.get(end..)?.starts_with('m').then_some(2 + end + 1)
+}
+
+/// A field as it is written, without what would steer the terminal.
+pub(crate) fn field(path: &impl std::fmt::Display) -> String {
+    clean(&path.to_string())
 }
 
 /// A value on one line.
@@ -123,7 +194,7 @@ pub(crate) fn value(value: &Value) -> String {
         Value::Geometry(geometry) => place(geometry),
         Value::Bytes(content) => bytes(content.len() as u64),
         Value::Reference(id) => format!("→ {}", short(id)),
-        other => other.to_json().to_string(),
+        other => clean(&other.to_json().to_string()),
     }
 }
 
@@ -163,8 +234,12 @@ mod tests {
         assert_eq!(counted(1, "entry"), "1 entry");
         assert_eq!(counted(2_000, "entry"), "2,000 entries");
         assert_eq!(counted(2, "key"), "2 keys");
+        let all = ["Ana", "Ben", "Carla", "Chaska", "Illa"].map(str::to_owned);
+        assert_eq!(names(all.get(..2).unwrap()), "Ana and Ben");
+        assert_eq!(names(&all), "Ana, Ben, Carla and 2 more");
         assert_eq!([999, 1_000, 999_949, 999_951].map(bytes), ["999 bytes", "1.0 kB", "999.9 kB", "1.0 MB"]);
         assert_eq!(duration(Duration::from_millis(61_000)), "1 min 1 s");
+        assert_eq!(duration(Duration::from_micros(400)), "less than 1 ms");
     }
 
     #[test]
@@ -181,6 +256,11 @@ mod tests {
     fn what_others_wrote_cannot_steer_the_terminal() {
         assert_eq!(value(&Value::from("a\u{1b}[31m\u{7}b\nc")), "a[31mb\nc");
         assert_eq!(device("\u{9b}2JAna", "x"), "2JAna");
+        assert_eq!(clean("a\tb \u{202e}cb\u{2028}d"), "a b cb\nd");
+        assert_eq!(
+            only_styles("\u{1b}[1;31mred\u{1b}[0m\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}m"),
+            "\u{1b}[1;31mred\u{1b}[0m[2J]0;titlem"
+        );
     }
 
     #[test]

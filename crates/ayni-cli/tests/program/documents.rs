@@ -97,6 +97,7 @@ fn queries_find_sort_and_count() {
     assert_eq!(names(&["--sort", "population:desc"]), ["Lima", "La Paz", "Cusco", "El Tarter"]);
     assert_eq!(names(&["country=PE", "population>1000000"]), ["Lima"]);
     assert_eq!(names(&["country=PE population<1000000"]), ["Cusco"]);
+    assert_eq!(names(&["country=PE", "--where", "population<1000000"]), ["Cusco"], "as other commands take it");
     assert_eq!(names(&["name=El Tarter"]), ["El Tarter"], "the shell has taken the quotes off");
     assert_eq!(names(&["{\"country\": {\"$in\": [\"BO\", \"AD\"]}}", "--sort", "name"]), ["El Tarter", "La Paz"]);
     assert_eq!(names(&["--sort", "name", "--skip", "1", "--limit", "2"]), ["El Tarter", "La Paz"]);

@@ -1,12 +1,7 @@
 //! `ayni edit` without a change: the document in the person's own editor, on a terminal.
 
-use std::fs::File;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
-
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
 use crate::support::Device;
+use crate::terminal::at_terminal;
 
 /// A device with one document.
 struct Desk {
@@ -28,7 +23,7 @@ impl Desk {
         let mut command = self.device.command(&["edit", "places", &self.id]);
         command.env("EDITOR", editor).env("TMPDIR", self.device.path("tmp")).env("HERE", self.device.home.path());
         command.env("AYNI", env!("CARGO_BIN_EXE_ayni")).env("ID", &self.id);
-        on_a_terminal(command)
+        at_terminal(command, 80, "").code
     }
 
     /// What lies in the folder for temporary files.
@@ -39,22 +34,6 @@ impl Desk {
     fn seen(&self) -> String {
         std::fs::read_to_string(self.device.path("seen")).unwrap()
     }
-}
-
-/// Runs a command whose input and output are a terminal of their own; gives the exit code.
-fn on_a_terminal(mut command: Command) -> i32 {
-    let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&person).unwrap();
-    unlockpt(&person).unwrap();
-    let name = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
-    let terminal = || Stdio::from(File::options().read(true).write(true).open(&name).unwrap());
-    command.stdin(terminal()).stdout(terminal()).stderr(terminal()).process_group(0);
-    let mut child = command.spawn().unwrap();
-    // The command's copies of the terminal's ends are closed with it.
-    drop(command);
-    // The terminal reads as an error once nobody has it open any more.
-    let _ = std::io::copy(&mut File::from(person), &mut std::io::sink());
-    child.wait().unwrap().code().unwrap()
 }
 
 #[test]

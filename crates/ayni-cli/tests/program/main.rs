@@ -5,9 +5,12 @@ mod documents;
 mod editor;
 mod history;
 mod interchange;
+mod overview;
 mod projects;
 mod schemas;
 mod searching;
 mod support;
 mod syncing;
+#[cfg(unix)]
+mod terminal;
 mod watching;

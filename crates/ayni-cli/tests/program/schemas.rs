@@ -22,7 +22,7 @@ fn a_schema_is_decided_shown_and_kept_to() {
     let file = device.file("water.json", WATER);
     let set = device.run(&["schema", "set", "places", &file]);
     assert_eq!(set.code, 0, "{}", set.err);
-    assert!(set.err.contains("1 document of places not as it says") && set.err.contains("ayni schema check places"));
+    assert!(set.err.contains("1 document of places is not as it says") && set.err.contains("ayni schema check places"));
     let again = device.json(&["schema", "set", "places", &file]);
     assert_eq!((again["decided"].as_bool(), again["otherwise"].as_u64()), (Some(false), Some(1)));
 

@@ -32,6 +32,10 @@ fn documents_are_found_by_words_of_any_language_before_and_after_an_index() {
         assert_eq!(names(&device.json(&["search", "wells", "水井"])), ["村里的水井"]);
         assert_eq!(names(&device.json(&["search", "wells", "بئر"])), ["بِئْرُ المَاءِ"]);
         assert_eq!(names(&device.json(&["search", "wells", "agua OR well -poço"])), ["Vaitele well"]);
+        assert_eq!(
+            names(&device.json(&["search", "wells", "agua OR well", "-poço", "--limit", "5"])),
+            ["Vaitele well"]
+        );
         let deep = device.json(&["search", "wells", "agua OR 水井 OR puk*", "--where", "depth>=30", "--limit", "1"]);
         assert_eq!(deep.as_array().unwrap().len(), 1);
         device.ok(&["index", "add", "wells", "--text"]);
@@ -42,7 +46,7 @@ fn documents_are_found_by_words_of_any_language_before_and_after_an_index() {
     let ran = device.run(&["search", "wells", "puk"]);
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     assert!(ran.err.contains("puk*") && ran.err.contains("--inside"), "{}", ran.err);
-    assert_eq!(device.json(&["search", "wells", "pukyu", "--field", "notes"]), json!([]));
+    assert_eq!(device.json(&["search", "wells", "pukyu", "--fields", "notes"]), json!([]));
 }
 
 #[test]

@@ -314,6 +314,9 @@ fn documents_are_found_by_row_by_id_and_by_flag() {
             Ok::<_, StoreError>(ControlFlow::Continue(()))
         })?;
         assert_eq!(flagged, [rows[7]]);
+        assert_eq!(snapshot.flagged_count(collection, flags::CONFLICTED, 0)?, 1);
+        assert_eq!(snapshot.flagged_count(collection, flags::CONFLICTED | flags::DELETED, 0)?, 2);
+        assert_eq!(snapshot.flagged_count(collection, flags::CONFLICTED | flags::DELETED, flags::DELETED)?, 1);
         let (mut ids, mut in_row_order) = (Vec::new(), Vec::new());
         snapshot.documents_by_id(collection, None, |document| {
             ids.push(document.id);

@@ -204,6 +204,7 @@ mod tests {
             .unwrap();
         assert!(project.core.write(inner, continue_index).unwrap());
         assert_eq!((looked_at(), found()), (9_000, without.clone()), "a part of it leads to a part of the documents");
+        assert_eq!(places.unfinished_indexes().unwrap(), std::slice::from_ref(&index));
         // One that stands in it already, one that does not yet, and a new one.
         let put = |key: &str, number: i64| project.write(|tx| tx.put("places", key, document(number))).unwrap().0;
         let now_in = [put("1", 9_001), put("7000", 9_002), put("new", 9_003)];
@@ -212,6 +213,7 @@ mod tests {
         let device = device.restart();
         let places = device.project().collection("places");
         eventually("the index", || places.explain(&query).unwrap().index.is_some());
+        assert_eq!(places.unfinished_indexes().unwrap(), []);
         let how = places.explain(&query).unwrap();
         assert_eq!((how.found, how.documents), (12, 12));
         let found: Vec<_> = places.query(&query).unwrap().iter().map(Document::id).collect();

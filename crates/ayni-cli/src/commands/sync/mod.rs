@@ -139,7 +139,7 @@ fn announce(screen: &Screen, network: &Network) -> Result<(), Failure> {
     screen.event("listening", json!({ "addresses": addresses }))?;
     screen.tell("Looking for the other devices. Those that cannot find this one can be told:");
     for address in &addresses {
-        screen.tell(console::style(format!("  ayni sync --peer {address}")).dim().for_stderr());
+        screen.command(format_args!("ayni sync --peer {address}"));
     }
     Ok(())
 }

@@ -102,6 +102,13 @@ impl Screen {
         }
     }
 
+    /// A command to be copied by people, above the bars.
+    pub(crate) fn command(&self, what: impl std::fmt::Display) {
+        if !self.json {
+            self.bars.suspend(|| say::command(what));
+        }
+    }
+
     /// Something for programs.
     pub(crate) fn event(&self, name: &str, mut about: Json) -> io::Result<()> {
         if self.json {
