@@ -143,7 +143,8 @@ impl ConflictHandler {
 
     /// Its answer; what it panics with is an error too.
     pub(crate) fn ask(&self, sides: &Sides<'_>) -> Result<Map, HandlerError> {
-        std::panic::catch_unwind(AssertUnwindSafe(|| (self.resolve)(sides))).unwrap_or_else(|_| Err("it panicked".into()))
+        std::panic::catch_unwind(AssertUnwindSafe(|| (self.resolve)(sides)))
+            .unwrap_or_else(|_| Err("it panicked".into()))
     }
 }
 

@@ -1,10 +1,10 @@
 //! `ayni conflicts`: what devices wrote to the same field without having seen each other's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use ayni::doc::{Alternative, Conflict, Map, Value};
-use ayni::{Document, Project};
+use ayni::{Document, HandlerId, Project};
 use console::style;
 use serde_json::{Value as Json, json};
 
@@ -55,8 +55,25 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     }
     out.flush()?;
     say::note("");
+    for handler in handlers(&project, &found)? {
+        let handler = words::handler(&handler);
+        say::note(format_args!(
+            "the schema leaves conflicts to the handler {handler}: programs that have it settle them"
+        ));
+    }
     say::next(&[("ayni settle", "goes through them, and settles each for everyone")]);
     Ok(Answer::No)
+}
+
+/// The conflict handlers that the schemas of these documents name.
+fn handlers(project: &Project, documents: &[Document]) -> Result<BTreeSet<HandlerId>, Failure> {
+    let collections: BTreeSet<&str> = documents.iter().map(Document::collection).collect();
+    let mut found = BTreeSet::new();
+    for name in collections {
+        let schema = project.collection(name).schema()?;
+        found.extend(schema.and_then(|schema| schema.conflict_handler().cloned()));
+    }
+    Ok(found)
 }
 
 /// The documents with conflicts.
@@ -88,15 +105,20 @@ pub(super) fn heading(document: &Document) -> String {
 
 /// The field and its values, numbered from 1, the one that is shown first.
 pub(super) fn listed(conflict: &Conflict, names: &Names) -> String {
+    listed_as(conflict, names, Some(0))
+}
+
+/// The same, and which of the values is shown, if it is one of them.
+pub(super) fn listed_as(conflict: &Conflict, names: &Names, shown: Option<usize>) -> String {
     let mut lines = format!("  {}\n", style(&conflict.path).yellow());
     let values: Vec<String> = conflict.alternatives.iter().map(in_words).collect();
     let width = values.iter().map(|value| console::measure_text_width(value)).max().unwrap_or(0).min(48);
     for (at, (alternative, value)) in conflict.alternatives.iter().zip(values).enumerate() {
         let number = style(format!("{:>5}", at + 1));
-        let number = if at == 0 { number.green() } else { number.dim() };
+        let number = if Some(at) == shown { number.green() } else { number.dim() };
         let value = console::pad_str(&value, width, console::Alignment::Left, None).into_owned();
-        let shown = if at == 0 { ", shown" } else { "" };
-        let by = format!("{}, {}{shown}", author(alternative, names), words::when(alternative.stamp.time));
+        let told = if Some(at) == shown { ", shown" } else { "" };
+        let by = format!("{}, {}{told}", author(alternative, names), words::when(alternative.stamp.time));
         lines.push_str(&format!("{number}  {value}  {}\n", style(by).dim()));
     }
     lines

@@ -59,7 +59,8 @@ fn writing_down_sets_what_is_in_conflict_and_what_the_handler_changed_beside_and
     let edits = [(1, 0, &[][..], &[set("a", "1"), set("b", "1"), set("n", "1")][..])];
     let apart = [(2, 1, &[1][..], &[set("a", "2"), set("b", "2")][..]), (3, 2, &[1], &[set("a", "3"), set("c", "3")])];
     let mut document = check(&[edits[0], apart[0], apart[1]], r#"{"a":3,"b":2,"c":3,"n":1}"#, 1);
-    let made = Map::from([("a", 3), ("b", 2), ("c", 9), ("n", 1)].map(|(name, value)| (name.into(), Value::Int(value))));
+    let made =
+        Map::from([("a", 3), ("b", 2), ("c", 9), ("n", 1)].map(|(name, value)| (name.into(), Value::Int(value))));
     document.show_handled(Handled::new("places", 1, [0; 8], made));
     let kinds = |names: &[&str]| if names == ["a"] { Kind::Max } else { Kind::Latest };
     let mut written = document.write_down(&kinds).unwrap();

@@ -101,11 +101,7 @@ impl State {
 }
 
 /// Goes through a piece of the documents that are due, those there are where none are named; gives the rest.
-pub(crate) fn handle_due(
-    inner: &Inner,
-    core: &ProjectCore,
-    rows: Vec<DocumentRow>,
-) -> Result<Vec<DocumentRow>, Error> {
+pub(crate) fn handle_due(inner: &Inner, core: &ProjectCore, rows: Vec<DocumentRow>) -> Result<Vec<DocumentRow>, Error> {
     // Who has nothing to write must not seem to have written: other processes would look again, and so on for ever.
     let mut piece = if rows.is_empty() { core.read(inner, |store, state| due(store, state))? } else { rows };
     if piece.is_empty() {
