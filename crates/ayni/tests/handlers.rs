@@ -285,7 +285,8 @@ fn who_deletes_takes_no_part_and_an_edit_made_meanwhile_keeps_the_document() {
 
 #[test]
 fn a_handler_without_an_answer_that_can_be_written_changes_nothing() {
-    let answers: [fn(&Sides<'_>) -> Result<Map, HandlerError>; 5] = [
+    type Answer = fn(&Sides<'_>) -> Result<Map, HandlerError>;
+    let answers: [Answer; 5] = [
         |_| Err("no idea".into()),
         |_| panic!("a defect of the program"),
         |_| Ok(fields([("_id", "mine".into())])),
