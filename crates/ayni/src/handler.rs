@@ -53,9 +53,9 @@ type Resolve = dyn Fn(&Sides<'_>) -> Result<Map, HandlerError> + Send + Sync;
 /// A conflict handler: given to a database by [`Options::conflict_handler`](crate::Options::conflict_handler), and asked where
 /// the schema of a collection names it (`"conflictHandler": {"name": "notes", "version": 1}`) and a document has a conflict.
 ///
-/// **Its answer must hang on nothing but what it is asked**: no clock, no randomness, no setting, nothing from the database (which
-/// may wait for the handler to end). Then every device that has it shows the same, in whatever order the edits came. One that
-/// answers otherwise gets another version, in the schema and in the program.
+/// **Its answer must hang on nothing but what it is asked**: no clock, no randomness, no setting, nothing from the database, which
+/// waits for the handler to end, as whoever writes does: so it should be quick. Then every device that has it shows the same, in
+/// whatever order the edits came. One that answers otherwise gets another version, in the schema and in the program.
 ///
 /// The answer is what the document shows: to queries, indexes and live queries too. The next edit writes it down, for everyone.
 /// Fields that the schema gives a kind of `merge` have merged by themselves and stay so. One that fails, panics, or answers

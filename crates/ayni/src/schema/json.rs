@@ -225,8 +225,9 @@ impl Reader {
         const TAKES: &str = "the name and version of a handler: {\"name\": \"notes\", \"version\": 1}";
         let takes = || self.takes("conflictHandler", TAKES);
         let object = json.as_object().ok_or_else(takes)?;
-        if let Some(word) = object.keys().find(|word| !matches!(word.as_str(), "name" | "version")) {
-            self.unknown(word)?;
+        let unknown = object.keys().find(|word| !matches!(word.as_str(), "name" | "version"));
+        if let (Unknown::Refused, Some(word)) = (self.unknown, unknown) {
+            return Err(SchemaError::Word { at: "conflictHandler".to_owned(), word: word.clone() });
         }
         let name = object.get("name").and_then(Json::as_str).filter(|name| !name.trim().is_empty());
         let name = name.filter(|name| name.len() <= limits::NAME_BYTES).ok_or_else(takes)?;
