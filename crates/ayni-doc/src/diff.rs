@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::conflict::Conflict;
 use crate::document::Document;
 use crate::operation::{Kind, Operation, SetKind};
 use crate::path::{Path, PathError};
@@ -63,10 +64,47 @@ impl Document {
     /// The operations that make this document show `new`, with regard to the merge kind of each path: a counter is added
     /// to, the elements of a set are inserted and removed. Lists and texts are set whole.
     ///
+    /// Of a document that shows what a handler made they write that down too, so that no conflict is left.
+    ///
     /// # Errors
     /// If a name is too long, or names are nested too deep.
     pub fn edit_to(&self, new: &Map, kind: &dyn Fn(&[&str]) -> Kind) -> Result<Vec<Operation>, PathError> {
-        self.differences(&self.shown(), new, kind)
+        let shown = self.shown();
+        match self.handled {
+            None => self.differences(&shown, new, kind),
+            Some(_) if shown == *new => Ok(Vec::new()),
+            Some(_) => self.settle_to(new, kind),
+        }
+    }
+
+    /// The operations that write down what a handler made, so that no conflict is left; none if no handler did.
+    ///
+    /// # Errors
+    /// If a name is too long, or names are nested too deep.
+    pub fn write_down(&self, kind: &dyn Fn(&[&str]) -> Kind) -> Result<Vec<Operation>, PathError> {
+        self.handled.as_ref().map_or(Ok(Vec::new()), |handled| self.settle_to(&handled.fields(), kind))
+    }
+
+    /// The operations that make the document as it was merged show `new`, and settle every conflict in it.
+    fn settle_to(&self, new: &Map, kind: &dyn Fn(&[&str]) -> Kind) -> Result<Vec<Operation>, PathError> {
+        let mut found = self.differences(&self.root.shown_map().unwrap_or_default(), new, kind)?;
+        for Conflict { path, .. } in self.merged_conflicts() {
+            let sets_whole = |operation: &Operation| {
+                let whole = matches!(operation, Operation::Set { .. } | Operation::Unset { .. });
+                whole && path.names().starts_with(operation.path().names())
+            };
+            if found.iter().any(sets_whole) {
+                continue;
+            }
+            found.retain(|operation| !operation.path().names().starts_with(path.names()));
+            let names: Vec<&str> = path.names().iter().map(|name| &**name).collect();
+            let value = names.split_first().and_then(|(first, inner)| new.get(*first)?.at(inner)).cloned();
+            found.push(match value {
+                Some(value) => Operation::Set { kind: set_kind(kind(&names)), path, value },
+                None => Operation::Unset { path },
+            });
+        }
+        Ok(found)
     }
 
     fn differences(&self, old: &Map, new: &Map, kind: &dyn Fn(&[&str]) -> Kind) -> Result<Vec<Operation>, PathError> {

@@ -7,6 +7,7 @@ use ayni_log::codec::{DecodeError, Reader, Writer};
 use crate::DEPTH;
 use crate::change::Change;
 use crate::conflict::Conflict;
+use crate::handled::Handled;
 use crate::operation::Operation;
 use crate::path::Path;
 use crate::state::{Gathered, Node, Sum, Values};
@@ -18,6 +19,7 @@ use crate::version::{EntryKey, Version};
 pub const VERSION: u8 = 1;
 pub(crate) const PRESENT: u8 = 0x01;
 pub(crate) const CONTESTED: u8 = 0x02;
+pub(crate) const HANDLED: u8 = 0x04;
 
 /// A document as it stands after the changes that are here. Made by [`crate::merge`], or from the empty default by
 /// [`Document::advance`].
@@ -30,6 +32,8 @@ pub struct Document {
     pub(crate) present: bool,
     pub(crate) contested: bool,
     pub(crate) root: Node,
+    /// What is shown in the place of a conflict.
+    pub(crate) handled: Option<Box<Handled>>,
 }
 
 impl Document {
@@ -44,19 +48,42 @@ impl Document {
         self.present
     }
 
-    /// Whether any field has a conflict.
+    /// Whether any field has a conflict that no handler settled.
     pub fn has_conflicts(&self) -> bool {
-        self.contested
+        self.contested && self.handled.is_none()
+    }
+
+    /// What a conflict handler made, if that is what is shown.
+    pub fn handled(&self) -> Option<&Handled> {
+        self.handled.as_deref()
+    }
+
+    /// Shows what a conflict handler made, until the next version comes.
+    ///
+    /// # Panics
+    /// If the document is deleted, or has no conflict to be handled.
+    pub fn show_handled(&mut self, handled: Handled) {
+        assert!(self.present && self.contested, "there is nothing to handle");
+        self.handled = Some(Box::new(handled));
+    }
+
+    /// Shows the conflict again that a handler settled; gives what that had made.
+    pub fn show_conflict(&mut self) -> Option<Handled> {
+        self.handled.take().map(|handled| *handled)
     }
 
     /// The value shown at a path; `None` where nothing stands.
     pub fn get<S: AsRef<str>>(&self, path: &[S]) -> Option<Value> {
-        self.root.get(path)
+        self.shown_root().get(path)
     }
 
     /// All fields that are shown; of a deleted document those that it would show.
     pub fn shown(&self) -> Map {
-        self.root.shown_map().unwrap_or_default()
+        self.shown_root().shown_map().unwrap_or_default()
+    }
+
+    fn shown_root(&self) -> &Node {
+        self.handled.as_ref().map_or(&self.root, |handled| handled.root())
     }
 
     /// All fields that are shown, as JSON; see [`Value::to_json`].
@@ -65,12 +92,24 @@ impl Document {
         serde_json::Value::Object(fields.collect())
     }
 
-    /// The fields in conflict, in order of path.
+    /// The fields in conflict, in order of path: none if a handler settled them.
     pub fn conflicts(&self) -> Vec<Conflict> {
+        if self.handled.is_some() { Vec::new() } else { self.merged_conflicts() }
+    }
+
+    /// The fields in conflict, whether a handler settled them or not.
+    pub fn merged_conflicts(&self) -> Vec<Conflict> {
         let mut found = Vec::new();
         if self.contested {
             self.root.conflicts(&mut Vec::new(), &mut found);
         }
+        found
+    }
+
+    /// The names that lead to each field that is gathered of many writes, as it was merged: sums, and sets.
+    pub fn gathered(&self) -> Vec<Vec<&str>> {
+        let mut found = Vec::new();
+        self.root.gathering(&mut Vec::new(), &mut found);
         found
     }
 
@@ -84,6 +123,7 @@ impl Document {
         if !self.are_heads(&version.parents) {
             return false;
         }
+        self.handled = None;
         match change {
             Change::Delete => self.present = false,
             Change::Edit(operations) => {
@@ -107,7 +147,14 @@ impl Document {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::with_capacity(256);
         out.byte(VERSION);
-        out.byte(if self.present { PRESENT } else { 0 } | if self.contested { CONTESTED } else { 0 });
+        let flags = if self.present { PRESENT } else { 0 } | if self.contested { CONTESTED } else { 0 };
+        match &self.handled {
+            None => out.byte(flags),
+            Some(handled) => {
+                out.byte(flags | HANDLED);
+                handled.encode(&mut out);
+            }
+        }
         self.root.encode(&mut out);
         out.into_vec()
     }
@@ -121,14 +168,22 @@ impl Document {
         heads.dedup();
         let mut input = Reader::new(body);
         let flags = read_lead(&mut input)?;
+        let handled = match flags & HANDLED {
+            0 => None,
+            _ => {
+                let handled = Handled::decode(&mut input)?;
+                read_map(&mut input)?;
+                Some(Box::new(handled))
+            }
+        };
         let children = Node::decode_children(&mut input, DEPTH)?;
         input.finish()?;
         let root = Node { children, ..Node::default() };
         let contested = flags & CONTESTED != 0;
-        if contested != root.is_contested() {
+        if contested != root.is_contested() || handled.is_some() && flags != PRESENT | CONTESTED | HANDLED {
             return Err(DecodeError::NotCanonical("flags of a document"));
         }
-        Ok(Self { heads, present: flags & PRESENT != 0, contested, root })
+        Ok(Self { heads, present: flags & PRESENT != 0, contested, root, handled })
     }
 
     fn are_heads(&self, parents: &[EntryKey]) -> bool {
@@ -147,17 +202,23 @@ fn sets_fields(operations: &[Operation]) -> bool {
     operations.iter().all(|operation| matches!((operation, operation.path().names()), (Operation::Set { .. }, [_])))
 }
 
-/// Reads version and flags, and the tag of the map that follows.
+/// Reads version and flags, and the tag of the map that follows: of the fields that are shown.
 pub(crate) fn read_lead(input: &mut Reader<'_>) -> Result<u8, DecodeError> {
     match input.byte()? {
         VERSION => {}
         version => return Err(DecodeError::Version { what: "document body", version }),
     }
     let flags = input.byte()?;
-    if flags & !(PRESENT | CONTESTED) != 0 || input.byte()? != tag::MAP {
+    if flags & !(PRESENT | CONTESTED | HANDLED) != 0 {
         return Err(DecodeError::Invalid("document body"));
     }
+    read_map(input)?;
     Ok(flags)
+}
+
+/// Reads the tag of a map.
+pub(crate) fn read_map(input: &mut Reader<'_>) -> Result<(), DecodeError> {
+    if input.byte()? == tag::MAP { Ok(()) } else { Err(DecodeError::Invalid("document body")) }
 }
 
 /// Operations that have seen everything that stands in the tree: they replace all that they overlap, save what they add to.

@@ -1,12 +1,14 @@
 //! Reading parts of a stored document without decoding the rest: for scans and indexes.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use ayni_log::codec::{DecodeError, Reader};
 use ayni_log::limits;
 
 use crate::DEPTH;
-use crate::document::{CONTESTED, PRESENT, read_lead};
+use crate::document::{CONTESTED, HANDLED, PRESENT, VERSION, read_lead};
+use crate::handled::BASIS_BYTES;
 use crate::state::Node;
 use crate::value::Value;
 use crate::value_codec::{deeper, tag};
@@ -19,12 +21,29 @@ pub fn is_present(body: &[u8]) -> Result<bool, DecodeError> {
     Ok(read_lead(&mut Reader::new(body))? & PRESENT != 0)
 }
 
-/// Whether the document with this body has conflicts.
+/// Whether the document with this body has conflicts that no handler settled.
 ///
 /// # Errors
 /// If the body is damaged or of another version.
 pub fn has_conflicts(body: &[u8]) -> Result<bool, DecodeError> {
-    Ok(read_lead(&mut Reader::new(body))? & CONTESTED != 0)
+    Ok(read_lead(&mut Reader::new(body))? & (CONTESTED | HANDLED) == CONTESTED)
+}
+
+/// The body that a document would have if no handler had settled its conflicts: on every device the same.
+///
+/// # Errors
+/// If the body is damaged or of another version.
+pub fn as_merged(body: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
+    let mut input = Reader::new(body);
+    let flags = read_lead(&mut input)?;
+    if flags & HANDLED == 0 {
+        return Ok(Cow::Borrowed(body));
+    }
+    skip_members(&mut input, DEPTH)?;
+    input.raw(BASIS_BYTES)?;
+    input.text("name of a handler", limits::NAME_BYTES)?;
+    input.varint()?;
+    Ok(Cow::Owned([&[VERSION, flags & !HANDLED], input.rest()].concat()))
 }
 
 /// The value shown at a path: what [`crate::Document::get`] gives for the decoded document.
@@ -73,14 +92,19 @@ fn skip(input: &mut Reader<'_>, depth: usize) -> Result<(), DecodeError> {
         Some(&tag::CONTESTED) => Node::decode(input, depth).map(drop),
         Some(&tag::MAP) => {
             input.byte()?;
-            let count = input.count("fields in a map", input.remaining())?;
-            let inner = deeper(depth)?;
-            for _ in 0..count {
-                input.bytes("field name", limits::NAME_BYTES)?;
-                skip(input, inner)?;
-            }
-            Ok(())
+            skip_members(input, depth)
         }
         _ => Value::skip(input, depth),
     }
+}
+
+/// Moves past the members of a map.
+fn skip_members(input: &mut Reader<'_>, depth: usize) -> Result<(), DecodeError> {
+    let count = input.count("fields in a map", input.remaining())?;
+    let inner = deeper(depth)?;
+    for _ in 0..count {
+        input.bytes("field name", limits::NAME_BYTES)?;
+        skip(input, inner)?;
+    }
+    Ok(())
 }

@@ -173,6 +173,18 @@ impl Node {
         }
     }
 
+    /// Adds where a sum or set stands, here and below, to `found`; `path` leads here.
+    pub(crate) fn gathering<'a>(&'a self, path: &mut Vec<&'a str>, found: &mut Vec<Vec<&'a str>>) {
+        if self.gathered.is_some() {
+            found.push(path.clone());
+        }
+        for (name, child) in &self.children {
+            path.push(name);
+            child.gathering(path, found);
+            path.pop();
+        }
+    }
+
     fn sum(&self) -> Option<&Sum> {
         self.gathered.as_ref()?.sum.as_ref()
     }

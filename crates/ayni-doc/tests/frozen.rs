@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use ayni_doc::{
-    Attachment, AttachmentKey, Change, Document, EntryKey, Geometry, Map, Operation, Path, Position, SetKind, Shape,
-    Value, Version, merge, version_id,
+    Attachment, AttachmentKey, Change, Document, EntryKey, Geometry, Handled, Map, Operation, Path, Position, SetKind,
+    Shape, Value, Version, merge, version_id,
 };
 use ayni_log::codec::Reader;
 use ayni_log::ids::{DeviceId, DocumentId, Hash};
@@ -178,6 +178,11 @@ fn documents_are_written_and_read_as_ever() {
     check("document", &plain.encode());
     check("document_contested", &contested().encode());
     assert_eq!(Document::decode(&frozen("document_contested"), contested().heads().to_vec()), Ok(contested()));
+    let mut handled = contested();
+    let made = Map::from([("name".to_owned(), "Tarter".into()), ("p".to_owned(), Value::Map(Map::new()))]);
+    handled.show_handled(Handled::new("places", 300, [0xee; 8], made));
+    check("document_handled", &handled.encode());
+    assert_eq!(Document::decode(&frozen("document_handled"), handled.heads().to_vec()), Ok(handled));
 }
 
 #[test]

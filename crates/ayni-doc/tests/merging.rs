@@ -11,5 +11,7 @@ mod bodies;
 mod editing;
 #[path = "merging/graphs.rs"]
 mod graphs;
+#[path = "merging/handled.rs"]
+mod handled;
 #[path = "merging/rules.rs"]
 mod rules;

@@ -24,6 +24,8 @@ pub mod flags {
     pub const CONFLICTED: u32 = 2;
     /// Entries of it wait for others.
     pub const WAITING: u32 = 4;
+    /// It shows what a conflict handler made.
+    pub const HANDLED: u32 = 8;
 }
 
 /// A collection of a project.

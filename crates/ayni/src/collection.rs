@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use ayni_doc::Document as Merged;
+use ayni_doc::encoded::as_merged;
 use ayni_log::ids::{DocumentId, Hash};
 use ayni_store::{CollectionRow, Snapshot, StoreError, flags};
 
@@ -131,7 +132,7 @@ impl Collection {
         Ok(self.len()? == 0)
     }
 
-    /// The documents with conflicts.
+    /// The documents with conflicts; those not that a conflict handler settled.
     ///
     /// # Errors
     /// If the database cannot be read.
@@ -237,7 +238,7 @@ pub(crate) fn in_conflict(store: &Snapshot<'_>, row: CollectionRow) -> Result<u6
     store.flagged_count(row, flags::CONFLICTED, flags::DELETED)
 }
 
-/// A digest over all documents of some collections, deleted ones and conflicts included.
+/// A digest over all documents of some collections, deleted ones and conflicts included; what handlers made is left out.
 pub(crate) fn digest(store: &Snapshot<'_>, collections: &BTreeMap<String, CollectionRow>) -> Result<Hash, Error> {
     let mut hasher = blake3::Hasher::new_derive_key("ayni v1 documents digest");
     for (name, row) in collections {
@@ -248,7 +249,7 @@ pub(crate) fn digest(store: &Snapshot<'_>, collections: &BTreeMap<String, Collec
             if !stored.heads.is_empty() {
                 let mut document = blake3::Hasher::new();
                 document.update(&stored.id.0);
-                document.update(stored.body);
+                document.update(&as_merged(stored.body).map_err(|_| Error::Damaged("a document"))?);
                 hashes.push(*document.finalize().as_bytes());
             }
             Ok::<_, Error>(ControlFlow::Continue(()))

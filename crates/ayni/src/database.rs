@@ -14,13 +14,15 @@ use ayni_store::{
 use zeroize::Zeroizing;
 
 use crate::core::documents::Documents;
+use crate::core::handling::handle_due;
 use crate::core::indexing::makes_index;
 use crate::core::inner::{Inner, LOG_KINDS, NAME, TICKET, check_name};
 use crate::core::project::ProjectCore;
 use crate::environment::{Environment, System, random};
 use crate::error::Error;
+use crate::handler::{ConflictHandler, Handlers};
 use crate::project::Project;
-use crate::sync::pool::{Pool, PoolHandle, enqueue};
+use crate::sync::pool::{Pool, PoolHandle, enqueue, look_for_due};
 use crate::sync::queue::Job;
 
 pub use ayni_store::Continuity;
@@ -37,6 +39,8 @@ pub struct Options {
     pub environment: Arc<dyn Environment>,
     /// How the store uses SQLite.
     pub store: ayni_store::Options,
+    /// What settles conflicts, where the schema of a collection names it.
+    pub conflict_handlers: Vec<ConflictHandler>,
 }
 
 impl Options {
@@ -47,6 +51,7 @@ impl Options {
             passphrase: None,
             environment: Arc::new(System),
             store: ayni_store::Options::default(),
+            conflict_handlers: Vec::new(),
         }
     }
 
@@ -54,6 +59,13 @@ impl Options {
     #[must_use]
     pub fn passphrase(mut self, passphrase: impl Into<String>) -> Self {
         self.passphrase = Some(Zeroizing::new(passphrase.into()));
+        self
+    }
+
+    /// With one more conflict handler; of several with one name and version the last is taken.
+    #[must_use]
+    pub fn conflict_handler(mut self, handler: ConflictHandler) -> Self {
+        self.conflict_handlers.push(handler);
         self
     }
 }
@@ -126,7 +138,7 @@ impl Database {
             tx.set_setting(None, INCARNATION, &incarnation.0)?;
             tx.set_view_version(crate::repair::DOCUMENTS, crate::repair::DOCUMENTS_VERSION)
         })?;
-        Ok(Self::start(store, Continuity::Same, environment)?)
+        Ok(Self::start(store, Continuity::Same, environment, options.conflict_handlers)?)
     }
 
     /// Opens the database in a folder, or makes it if there is none: what a program does when it starts.
@@ -165,7 +177,7 @@ impl Database {
                 tx.settle(instance)
             })?;
         }
-        let database = Self::start(opened.store, continuity, environment)?;
+        let database = Self::start(opened.store, continuity, environment, options.conflict_handlers)?;
         let failed = |error| match error {
             Error::Store(error) => OpenError::Store(error),
             _ => OpenError::NotADatabase(database.inner.store.folder().database_file()),
@@ -175,7 +187,20 @@ impl Database {
         }
         database.open_incarnation().map_err(failed)?;
         database.continue_indexes().map_err(failed)?;
+        database.handle_due();
         Ok(database)
+    }
+
+    /// Lets conflict handlers answer what came while this program was not there: a piece of it before anybody looks, the rest
+    /// in the background.
+    fn handle_due(&self) {
+        for core in self.inner.cores() {
+            // Where the disk is full it can be looked at nevertheless.
+            let rows = handle_due(&self.inner, &core, Vec::new());
+            if !rows.as_ref().is_ok_and(Vec::is_empty) {
+                enqueue(&self.inner, Job::Handle { project: core.id, rows: rows.unwrap_or_default() });
+            }
+        }
     }
 
     /// Opens this device's logs in its incarnation where that is still to be done, as after a restore: until then the
@@ -236,7 +261,12 @@ impl Database {
         Folder::new(folder, keys).lock_kind()
     }
 
-    fn start(store: Store, continuity: Continuity, environment: Arc<dyn Environment>) -> Result<Self, OpenError> {
+    fn start(
+        store: Store,
+        continuity: Continuity,
+        environment: Arc<dyn Environment>,
+        handlers: Vec<ConflictHandler>,
+    ) -> Result<Self, OpenError> {
         let (secret, incarnation, previous, projects) = store.read(|snapshot| {
             let incarnation = snapshot.setting(None, INCARNATION)?;
             let previous = snapshot.setting(None, PREVIOUS)?;
@@ -258,6 +288,7 @@ impl Database {
             previous,
             continuity,
             environment,
+            handlers: Arc::new(Handlers::new(handlers)),
             projects: RwLock::new(projects),
             pool: Pool::default(),
             on_commit: Mutex::default(),
@@ -427,10 +458,15 @@ impl Database {
     }
 
     /// Lets live queries ([`Collection::watch`](crate::Collection::watch)) look whether another process on the same folder
-    /// has committed something. It reads nothing itself, so it may be called for every hint there is: `ayni-net` does, when
+    /// has committed something, and conflict handlers answer what that left to them. It reads nothing itself, so it may be called for every hint there is: `ayni-net` does, when
     /// another process signals.
     pub fn nudge(&self) {
-        self.inner.cores().iter().for_each(|core| core.nudge());
+        for core in self.inner.cores() {
+            core.nudge();
+            if !self.inner.handlers.is_empty() {
+                look_for_due(&self.inner, core.id);
+            }
+        }
     }
 
     /// Calls something after each commit of this process: to wake the processes that sync or watch.

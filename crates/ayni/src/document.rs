@@ -3,6 +3,8 @@
 use ayni_doc::{Conflict, Document as Merged, Map, Value};
 use ayni_log::ids::DocumentId;
 
+use crate::handler::HandlerId;
+
 /// A document as it was when it was read. It carries the version that was read, so that an edit through it never silently
 /// replaces what came since.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,9 +35,22 @@ impl Document {
         self.merged.get(path)
     }
 
-    /// The fields for which devices wrote different values without having seen each other's.
+    /// The fields for which devices wrote different values without having seen each other's: none where a conflict handler
+    /// settled them.
     pub fn conflicts(&self) -> Vec<Conflict> {
         self.merged.conflicts()
+    }
+
+    /// The conflict handler that made what is shown ([`ConflictHandler`](crate::ConflictHandler)): this device shows so until
+    /// somebody edits the document, and that edit writes it down for everyone.
+    pub fn handled_by(&self) -> Option<HandlerId> {
+        let handled = self.merged.handled()?;
+        Some(HandlerId { name: handled.name.clone(), version: handled.version })
+    }
+
+    /// The conflicts that the conflict handler settled, as devices without it show them.
+    pub fn handled_conflicts(&self) -> Vec<Conflict> {
+        self.merged.handled().map_or_else(Vec::new, |_| self.merged.merged_conflicts())
     }
 
     /// Whether there are any.

@@ -44,6 +44,7 @@ mod document;
 pub mod environment;
 mod error;
 pub mod formats;
+mod handler;
 mod history;
 mod index;
 pub mod interchange;
@@ -70,6 +71,7 @@ pub use collection::Collection;
 pub use database::{Continuity, Database, Options, RecoveryWords};
 pub use document::Document;
 pub use error::Error;
+pub use handler::{ConflictHandler, HandlerError, HandlerId, Sides};
 pub use history::{
     Authored, Commit, CommittedDocument, Existence, Kept, PAUSE, Past, Provenance, SetBack, Sitting, Undone,
     VersionInfo,

@@ -137,7 +137,7 @@ impl Project {
             require(state, self.database.device(), Role::Coordinator, "invite")?;
             let mut documents = Documents::default();
             inner.author().write_control(tx, state, &mut documents, vec![ControlBody::Invite(body)])?;
-            documents.flush(tx, &state.indexes)
+            documents.flush(tx, state)
         })?;
         Ok(Ticket {
             project: self.id(),
@@ -204,7 +204,8 @@ impl Project {
         })
     }
 
-    /// A digest over all documents of the project: equal on two devices exactly when they show the same.
+    /// A digest over all documents of the project: equal on two devices exactly when they show the same, but for what conflict
+    /// handlers make of it on those that have them.
     ///
     /// # Errors
     /// If the database cannot be read.
@@ -239,7 +240,7 @@ impl Project {
                 .map_err(|error| Error::Membership(error.to_string()))?;
             let mut documents = Documents::default();
             inner.author().write_control(tx, state, &mut documents, vec![ControlBody::DeviceName(body)])?;
-            documents.flush(tx, &state.indexes)
+            documents.flush(tx, state)
         })
     }
 

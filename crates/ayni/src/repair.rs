@@ -12,7 +12,7 @@ use crate::error::Error;
 pub(crate) const DOCUMENTS: &str = "documents";
 /// How documents are merged and kept, and what indexes hold of them. Another number in a database: they are rebuilt when it is
 /// opened.
-pub(crate) const DOCUMENTS_VERSION: i64 = 4;
+pub(crate) const DOCUMENTS_VERSION: i64 = 5;
 
 /// Entries that take effect in one transaction while views are rebuilt.
 const STEP: u64 = 20_000;

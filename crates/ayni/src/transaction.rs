@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ayni_doc::{Change, Document as Merged, Map, Operation, Path, Value, Version, creation, diff};
+use ayni_doc::{Change, Document as Merged, Kind, Map, Operation, Path, Value, Version, creation};
 use ayni_log::header::document_id;
 use ayni_log::ids::{CollectionTag, DocumentId, Hash, LogKind};
 use ayni_log::tip::Tip;
@@ -171,7 +171,7 @@ impl<'t, 's> Transaction<'t, 's> {
 
     /// Does operations on a document. They have seen exactly what `document` showed when it was read: what came since is
     /// not overwritten but becomes a conflict. What is set to a field to which the schema gives the kind `first`, `min` or
-    /// `max` is set in that kind.
+    /// `max` is set in that kind. What a conflict handler made of the document is written down with them.
     ///
     /// # Errors
     /// [`Error::NoDocument`] for one that was never written; [`Error::Reserved`] for writing to a field `_id`;
@@ -183,8 +183,12 @@ impl<'t, 's> Transaction<'t, 's> {
             return Err(Error::Reserved);
         }
         let tag = self.tag(&document.collection)?;
-        if let Some(schema) = self.schema(tag) {
+        let schema = self.schema(tag);
+        if let Some(schema) = &schema {
             schema.give_kinds(&mut operations);
+        }
+        let operations = written_down(&document.merged, schema.as_deref(), operations)?;
+        if let Some(schema) = schema {
             let mut after = document.merged.clone();
             after.advance(self.version(0, after.heads().to_vec(), Change::Edit(operations.clone())));
             schema.check_edit(&document.collection, &document.merged.shown(), &after.shown())?;
@@ -250,7 +254,7 @@ impl<'t, 's> Transaction<'t, 's> {
         fields: &Map,
     ) -> Result<Vec<Operation>, Error> {
         let shown = document.shown();
-        let Some(schema) = self.schema(tag) else { return Ok(diff(&shown, fields)?) };
+        let Some(schema) = self.schema(tag) else { return Ok(document.edit_to(fields, &|_: &[&str]| Kind::Latest)?) };
         schema.check_edit(collection, &shown, fields)?;
         schema.edit(document, fields)
     }
@@ -332,6 +336,24 @@ impl<'t, 's> Transaction<'t, 's> {
         store_own(tx, state, &mut documents, row, &segments, tip, changes)?;
         finish(tx, state, &mut documents)
     }
+}
+
+/// Operations on a document, after those that write down what a conflict handler made of it.
+fn written_down(
+    document: &Merged,
+    schema: Option<&Schema>,
+    operations: Vec<Operation>,
+) -> Result<Vec<Operation>, Error> {
+    let kind = |names: &[&str]| schema.map_or(Kind::Latest, |schema| schema.merge_kind(names));
+    let mut written = document.write_down(&kind)?;
+    // What is written anew need not be written before.
+    let sets = |other: &Operation, path: &Path| {
+        let whole = matches!(other, Operation::Set { .. } | Operation::Unset { .. });
+        whole && path.names().starts_with(other.path().names())
+    };
+    written.retain(|one| !operations.iter().any(|other| sets(other, one.path())));
+    written.extend(operations);
+    Ok(written)
 }
 
 /// The key to write with, and the control heads to anchor.

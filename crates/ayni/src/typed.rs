@@ -198,16 +198,20 @@ impl<T> DerefMut for Record<T> {
 
 /// The fields that a value is.
 fn fields_of<T: Serialize>(collection: &str, value: &T) -> Result<Map, Error> {
-    let failed = |why: String| Error::Typed { collection: collection.to_owned(), id: None, why };
-    let json = serde_json::to_value(value).map_err(|error| failed(error.to_string()))?;
-    match Value::from_json(&json).map_err(|error| failed(error.to_string()))? {
+    map_of(value).map_err(|why| Error::Typed { collection: collection.to_owned(), id: None, why })
+}
+
+/// The same; else why it is none.
+pub(crate) fn map_of<T: Serialize>(value: &T) -> Result<Map, String> {
+    let json = serde_json::to_value(value).map_err(|error| error.to_string())?;
+    match Value::from_json(&json).map_err(|error| error.to_string())? {
         Value::Map(fields) => Ok(fields),
-        _ => Err(failed("a document is a map of fields: use a struct".to_owned())),
+        _ => Err("a document is a map of fields: use a struct".to_owned()),
     }
 }
 
 /// Makes `all` show the change from `before` to `after`, and leaves what is in neither.
-fn change(all: &mut Map, before: &Map, after: Map) {
+pub(crate) fn change(all: &mut Map, before: &Map, after: Map) {
     all.retain(|name, _| after.contains_key(name) || !before.contains_key(name));
     for (name, value) in after {
         match (all.get_mut(&name), before.get(&name), value) {

@@ -2,8 +2,11 @@
 
 mod support;
 
-use ayni::doc::{Operation, Value};
-use ayni::{DocumentId, Project};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use ayni::doc::{Map, Operation, Value};
+use ayni::{ConflictHandler, DocumentId, Project, Sides};
 use proptest::prelude::*;
 use support::{Device, fields, meet, rebuilt_equal, same, set_in, team};
 
@@ -95,11 +98,26 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 
 struct World {
     devices: Vec<Device>,
+    /// All devices but the last have it.
+    handler: Option<ConflictHandler>,
     documents: Vec<DocumentId>,
     read: Vec<Option<ayni::Document>>,
 }
 
 impl World {
+    fn new(handler: Option<ConflictHandler>) -> Self {
+        let devices: [Device; DEVICES] = team();
+        devices[0].project().collection("places").create_index("a").unwrap();
+        let mut world = Self { devices: devices.into(), handler, documents: Vec::new(), read: vec![None; DEVICES] };
+        if world.handler.is_some() {
+            let schema = r#"{"conflictHandler": {"name": "places", "version": 1}}"#.parse().unwrap();
+            world.project(0).collection("places").set_schema(&schema).unwrap();
+            world.settle();
+            (0..DEVICES).for_each(|device| world.act(Act::Restart { device }));
+        }
+        world
+    }
+
     fn project(&self, device: usize) -> Project {
         self.devices[device].project()
     }
@@ -172,7 +190,11 @@ impl World {
             Act::Meet { one, other } if one == other => {}
             Act::Meet { one, other } => meet(&self.devices[one].database, &self.devices[other].database),
             Act::Restart { device } => {
-                let restarted = self.devices.remove(device).restart();
+                let handler = self.handler.clone().filter(|_| device < DEVICES - 1);
+                let restarted = self.devices.remove(device).restart_as(|mut options| {
+                    options.conflict_handlers.extend(handler);
+                    options
+                });
                 self.devices.insert(device, restarted);
             }
             Act::Clock { device, ahead } => self.devices[device].clock.set_ahead(ahead),
@@ -192,9 +214,7 @@ proptest! {
 
     #[test]
     fn all_devices_end_up_with_the_same_as_made_anew_from_the_log(acts in acts()) {
-        let devices: [Device; DEVICES] = team();
-        devices[0].project().collection("places").create_index("a").unwrap();
-        let mut world = World { devices: devices.into(), documents: Vec::new(), read: vec![None; DEVICES] };
+        let mut world = World::new(None);
         for act in acts {
             world.act(act);
         }
@@ -210,6 +230,52 @@ proptest! {
         prop_assert!(same(&[&projects[0], &projects[1], &projects[2]]));
         prop_assert!(index_is_right(&projects));
     }
+
+    #[test]
+    fn devices_with_a_conflict_handler_show_the_same_and_write_it_down_for_those_without(acts in acts()) {
+        let mut world = World::new(Some(ConflictHandler::new("places", 1, |sides| Ok(mixed(sides)))));
+        for act in acts {
+            world.act(act);
+        }
+        world.settle();
+        let projects: Vec<_> = (0..DEVICES).map(|device| world.project(device)).collect();
+        let shown = |device: usize| {
+            let mut all = BTreeMap::new();
+            let visited = projects[device].collection("places").for_each(|document| {
+                all.insert(document.id(), document.fields());
+                Ok(ControlFlow::Continue(()))
+            });
+            visited.unwrap();
+            all
+        };
+        let conflicts = |device: usize| projects[device].collection("places").conflicted().unwrap().len();
+        prop_assert!(same(&[&projects[0], &projects[1], &projects[2]]), "what was merged is the same everywhere");
+        let one = shown(0);
+        // As it came on one, made anew on the other.
+        rebuilt_equal(&world.devices[1].database);
+        prop_assert_eq!(&one, &shown(1));
+        prop_assert_eq!((conflicts(0), conflicts(1)), (0, 0));
+        prop_assert!(index_is_right(&projects));
+
+        for id in one.keys() {
+            let document = projects[0].collection("places").get(*id).unwrap().unwrap();
+            projects[0].write(|tx| tx.edit(&document, Vec::new())).unwrap();
+        }
+        world.settle();
+        prop_assert_eq!(&one, &shown(2));
+        prop_assert_eq!(conflicts(2), 0);
+    }
+}
+
+/// An answer that hangs on everything that is asked, and on its order.
+fn mixed(sides: &Sides<'_>) -> Map {
+    let number = |side: &Map, name: &str| side.get(name).and_then(Value::as_int).unwrap_or(-1);
+    let mix = |name: &String| {
+        let [base, ours, theirs, merged] =
+            [sides.base, sides.ours, sides.theirs, sides.merged].map(|one| number(one, name));
+        (name.clone(), Value::Int((base + 2 * ours + 5 * theirs + 11 * merged).rem_euclid(97)))
+    };
+    sides.ours.keys().chain(sides.theirs.keys()).map(mix).collect()
 }
 
 /// Whether the index that the first device has says the same as looking at every document, as another has to.

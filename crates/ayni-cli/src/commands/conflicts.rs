@@ -1,10 +1,10 @@
 //! `ayni conflicts`: what devices wrote to the same field without having seen each other's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use ayni::doc::{Alternative, Conflict, Value};
-use ayni::{Document, Project};
+use ayni::doc::{Alternative, Conflict, Map, Value};
+use ayni::{Document, HandlerId, Project};
 use console::{Style, style};
 use serde_json::{Value as Json, json};
 
@@ -60,8 +60,25 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let fields = found.iter().map(|document| document.conflicts().len()).sum::<usize>() as u64;
     let amount = words::counted(found.len() as u64, "document");
     say::note(format_args!("{} in {amount}", words::counted(fields, "field")));
+    for handler in handlers(&project, &found)? {
+        let handler = words::handler(&handler);
+        say::note(format_args!(
+            "the schema leaves conflicts to the handler {handler}: programs that have it settle them"
+        ));
+    }
     say::next(&[("ayni settle", "goes through them, and settles each for everyone")]);
     Ok(Answer::No)
+}
+
+/// The conflict handlers that the schemas of these documents name.
+fn handlers(project: &Project, documents: &[Document]) -> Result<BTreeSet<HandlerId>, Failure> {
+    let collections: BTreeSet<&str> = documents.iter().map(Document::collection).collect();
+    let mut found = BTreeSet::new();
+    for name in collections {
+        let schema = project.collection(name).schema()?;
+        found.extend(schema.and_then(|schema| schema.conflict_handler().cloned()));
+    }
+    Ok(found)
 }
 
 /// The documents with conflicts.
@@ -94,10 +111,15 @@ pub(super) fn heading(document: &Document) -> String {
 
 /// The field and its values, numbered from 1, the one that is shown first; for a terminal of this width.
 pub(super) fn listed(conflict: &Conflict, names: &Names, columns: Option<usize>) -> String {
+    listed_as(conflict, names, columns, Some(0))
+}
+
+/// The same, and which of the values is shown, if it is one of them.
+pub(super) fn listed_as(conflict: &Conflict, names: &Names, columns: Option<usize>, shown: Option<usize>) -> String {
     let mut values = Entries::new(4);
     for (at, alternative) in conflict.alternatives.iter().enumerate() {
-        let (look, shown) = if at == 0 { (Style::new().green(), ", shown") } else { (Style::new().dim(), "") };
-        let by = format!("{}, {}{shown}", author(alternative, names), words::when(alternative.stamp.time));
+        let (look, told) = if Some(at) == shown { (Style::new().green(), ", shown") } else { (Style::new().dim(), "") };
+        let by = format!("{}, {}{told}", author(alternative, names), words::when(alternative.stamp.time));
         values.row((at + 1).to_string(), look, in_words(alternative), by);
     }
     format!("  {}\n{}", style(words::field(&conflict.path)).yellow(), values.fitting(columns))

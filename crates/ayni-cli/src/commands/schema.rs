@@ -127,6 +127,10 @@ fn show(setting: &Setting, collection: &Collection) -> Outcome {
     for index in schema.indexes() {
         out::line(format_args!("index on {index}"))?;
     }
+    if let Some(handler) = schema.conflict_handler() {
+        let handler = words::handler(handler);
+        out::line(format_args!("conflicts are settled by the handler {handler}, in programs that have it"))?;
+    }
     if passed_over > 0 {
         let others = words::counted(passed_over, "other schema");
         say::note(format_args!("{others} decided at the same time without effect: `ayni schema set` settles it"));

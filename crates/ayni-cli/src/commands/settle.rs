@@ -14,7 +14,8 @@ use crate::terminal::{ask, out, say, words};
 #[derive(clap::Args)]
 #[command(after_help = "\
 Without --pick, --value or --unset it goes through the conflicts and asks about each. A value that arrives while you decide is \
-not overwritten: it becomes the next conflict. The exit code is 1 if conflicts are left.
+not overwritten: it becomes the next conflict. What a conflict handler settled is asked about if the document is named. The exit \
+code is 1 if conflicts are left.
 
 Examples:
   ayni settle
@@ -76,9 +77,12 @@ fn open_conflicts(
         (Some(collection), Some(word)) => vec![document::find(&project.collection(collection), Some(word), None)?],
         (collection, _) => conflicts::conflicted(project, collection.as_deref())?,
     };
+    // Of a document that is named those too that a program of this folder settled by a handler: a person may know better.
+    let named = arguments.document.is_some();
     let of_document = |document: Document| {
-        let conflicts = document.conflicts().into_iter();
-        conflicts.map(|conflict| (document.clone(), conflict)).collect::<Vec<_>>()
+        let mut conflicts = document.conflicts();
+        conflicts.extend(document.handled_conflicts().into_iter().filter(|_| named));
+        conflicts.into_iter().map(|conflict| (document.clone(), conflict)).collect::<Vec<_>>()
     };
     let all = documents.into_iter().flat_map(of_document);
     Ok(all.filter(|(_, conflict)| field.is_none_or(|field| *field == conflict.path)).collect())

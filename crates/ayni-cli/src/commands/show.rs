@@ -65,6 +65,16 @@ fn print(found: &Document, provenance: &Provenance, names: &Names, at: Option<Wh
             write!(out, "{}", conflicts::listed(conflict, names, out::width()))?;
         }
     }
+    if let Some(handler) = found.handled_by() {
+        let told = format!(
+            "settled by the conflict handler {}, until the next edit writes it down:",
+            words::handler(&handler)
+        );
+        writeln!(out, "{}", style(told).dim())?;
+        for conflict in found.handled_conflicts() {
+            write!(out, "{}", conflicts::listed_as(&conflict, names, out::width(), None))?;
+        }
+    }
     Ok(out.flush()?)
 }
 
@@ -103,6 +113,11 @@ fn as_json(found: &Document, provenance: &Provenance, names: &Names) -> Json {
         "created": provenance.first.as_ref().map(authored),
         "fields": fields.collect::<Vec<_>>(),
         "conflicts": found.conflicts().iter().map(conflict).collect::<Vec<_>>(),
+        "handled": found.handled_by().map(|handler| json!({
+            "name": handler.name,
+            "version": handler.version,
+            "conflicts": found.handled_conflicts().iter().map(conflict).collect::<Vec<_>>(),
+        })),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ayni::HandlerId;
 use ayni::doc::{Geometry, Position, Value};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -142,6 +143,11 @@ pub(crate) fn short(id: impl std::fmt::Display) -> String {
 /// A device's name, or the start of its id where it has none here.
 pub(crate) fn device(name: &str, id: impl std::fmt::Display) -> String {
     if name.is_empty() { format!("device {}", short(id)) } else { clean(name) }
+}
+
+/// A conflict handler: `notes, version 1`.
+pub(crate) fn handler(handler: &HandlerId) -> String {
+    clean(&handler.to_string())
 }
 
 /// A text of others without what would steer the terminal: of control characters, and of those that turn the direction of

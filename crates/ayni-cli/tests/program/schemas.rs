@@ -1,5 +1,8 @@
 //! `ayni schema`: deciding one, what it refuses, and what it finds.
 
+use ayni::doc::{Map, Operation};
+use ayni::{ConflictHandler, Database, Options};
+
 use crate::support::Device;
 
 const WATER: &str = r#"{
@@ -59,4 +62,49 @@ fn what_is_no_schema_is_refused_and_says_why() {
     set(r#"{"indexes": ["_id"]}"#, "no index on `_id`");
     device.refused(&["schema", "set", "places", "missing.json"], 1, "cannot be read");
     device.refused(&["schema", "check", "places"], 1, "has no schema");
+}
+
+#[test]
+fn what_the_conflict_handler_of_a_program_settled_is_told_and_can_be_settled_otherwise() {
+    let device = Device::with_project("Ana");
+    device.refused(
+        &["schema", "set", "places", &device.file("bad.json", r#"{"conflictHandler": {"name": "longest"}}"#)],
+        1,
+        "\"conflictHandler\" takes the name and version of a handler",
+    );
+    let schema = device.file("schema.json", r#"{"conflictHandler": {"name": "longest", "version": 1}}"#);
+    device.ok(&["schema", "set", "places", &schema]);
+    let shown = device.ok(&["schema", "show", "places"]);
+    assert!(shown.contains("settled by the handler longest, version 1, in programs that have it"), "{shown}");
+    let id = device.ok(&["put", "places", "name=Cusco", "people=1"]).trim().to_owned();
+
+    // A program of its own on the same folder: what it writes twice from one reading has not seen each other.
+    let open = |options: Options| Database::open(&device.folder(), options).unwrap();
+    let options = Options::new(device.path("keys"));
+    let without = open(options.clone()).project("Mapa").unwrap();
+    let read = without.collection("places").get(id.parse().unwrap()).unwrap().unwrap();
+    for name in ["Cuzco", "Qosqo llaqta"] {
+        without.write(|tx| tx.edit(&read, vec![Operation::set("name", name.into())])).unwrap();
+    }
+    drop(without);
+    let conflicts = device.run(&["conflicts"]);
+    assert!(conflicts.code == 1 && conflicts.err.contains("the handler longest, version 1"), "{}", conflicts.err);
+
+    let longest = ConflictHandler::new("longest", 1, |sides| {
+        let name = |side: &Map| side["name"].as_text().map(str::len);
+        Ok(if name(sides.theirs) > name(sides.ours) { sides.theirs } else { sides.ours }.clone())
+    });
+    drop(open(options.conflict_handler(longest)));
+    device.ok(&["conflicts"]);
+    assert_eq!(device.json(&["get", "places", &id])["name"], "Qosqo llaqta");
+    let shown = device.ok(&["show", "places", &id]);
+    assert!(shown.contains("settled by the conflict handler longest, version 1"), "{shown}");
+    let json = device.json(&["show", "places", &id]);
+    assert_eq!((&json["handled"]["name"], json["conflicts"].as_array().map(Vec::len)), (&"longest".into(), Some(0)));
+    assert_eq!(json["handled"]["conflicts"][0]["values"].as_array().map(Vec::len), Some(2));
+
+    let settled = device.json(&["settle", "places", &id, "name", "--value", "Cozco"]);
+    assert_eq!((settled["settled"].as_u64(), settled["left"].as_u64()), (Some(1), Some(0)));
+    let json = device.json(&["show", "places", &id]);
+    assert!(json["handled"].is_null() && json["fields"][0]["value"] == "Cozco", "{json}");
 }

@@ -67,7 +67,7 @@ impl Author<'_> {
         }
         let mut documents = Documents::default();
         self.write_control(tx, state, &mut documents, vec![ControlBody::Incarnation(self.incarnation_body())])?;
-        documents.flush(tx, &state.indexes)
+        documents.flush(tx, state)
     }
 
     fn incarnation_body(&self) -> IncarnationBody {

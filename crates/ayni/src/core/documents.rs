@@ -9,6 +9,7 @@ use ayni_store::{CollectionRow, DocumentRow, IndexRow, Write, flags};
 
 use crate::core::indexing::Indexes;
 use crate::core::standing::{Trace, standings};
+use crate::core::state::State;
 use crate::error::Error;
 
 /// Documents that are held at most before they are written.
@@ -22,6 +23,7 @@ pub(crate) struct Documents {
 
 struct Held {
     collection: CollectionRow,
+    id: DocumentId,
     document: Document,
     /// What the indexes hold of it.
     traces: Vec<(IndexRow, Trace)>,
@@ -57,7 +59,8 @@ impl Documents {
                 let document = read(&stored.body, &stored.heads)?;
                 let standings = standings(indexes, stored.collection, &document);
                 let traces = standings.iter().map(|(index, standing)| (*index, standing.trace())).collect();
-                place.insert(Held { collection: stored.collection, document, traces, changed: false })
+                let (collection, id) = (stored.collection, stored.id);
+                place.insert(Held { collection, id, document, traces, changed: false })
             }
         };
         held.changed = true;
@@ -65,19 +68,23 @@ impl Documents {
     }
 
     /// Writes what changed if that is much, so that a long transaction does not hold all that it touched.
-    pub(crate) fn relieve(&mut self, tx: &mut Write<'_>, indexes: &Indexes) -> Result<(), Error> {
-        if self.held.len() < HELD { Ok(()) } else { self.flush(tx, indexes) }
+    ///
+    /// To be called when the entries that are in effect are in the store.
+    pub(crate) fn relieve(&mut self, tx: &mut Write<'_>, state: &mut State) -> Result<(), Error> {
+        if self.held.len() < HELD { Ok(()) } else { self.flush(tx, state) }
     }
 
-    /// Writes what changed.
-    pub(crate) fn flush(&mut self, tx: &mut Write<'_>, indexes: &Indexes) -> Result<(), Error> {
-        for (row, held) in std::mem::take(&mut self.held) {
+    /// Writes what changed, with what conflict handlers make of it. To be called when the entries that are in effect are in the
+    /// store.
+    pub(crate) fn flush(&mut self, tx: &mut Write<'_>, state: &mut State) -> Result<(), Error> {
+        for (row, mut held) in std::mem::take(&mut self.held) {
             if !held.changed {
                 continue;
             }
+            state.handle(tx, held.collection, held.id, &mut held.document)?;
             let document = &held.document;
             tx.update_document(row, flags_of(document), &keys_of(document), &document.encode())?;
-            let standings = standings(indexes, held.collection, document);
+            let standings = standings(&state.indexes, held.collection, document);
             let mut unchanged = Vec::new();
             for (index, trace) in held.traces {
                 if standings.iter().any(|(other, standing)| *other == index && standing.trace() == trace) {
@@ -103,7 +110,8 @@ pub(crate) fn read(body: &[u8], heads: &[i64]) -> Result<Document, Error> {
 fn flags_of(document: &Document) -> u32 {
     let deleted = if document.is_present() { 0 } else { flags::DELETED };
     let conflicted = if document.has_conflicts() { flags::CONFLICTED } else { 0 };
-    deleted | conflicted
+    let handled = if document.handled().is_some() { flags::HANDLED } else { 0 };
+    deleted | conflicted | handled
 }
 
 fn keys_of(document: &Document) -> Vec<i64> {

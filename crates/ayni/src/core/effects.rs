@@ -278,7 +278,7 @@ pub(crate) fn merge_rejudged(tx: &mut Write<'_>, state: &mut State, documents: &
         let heads = heads.chain(rejudged).collect();
         let merged = merge(tx, state, heads, None)?;
         *documents.get(tx, &state.indexes, row)? = merged;
-        documents.relieve(tx, &state.indexes)?;
+        documents.relieve(tx, state)?;
     }
     Ok(())
 }

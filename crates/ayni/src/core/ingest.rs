@@ -31,6 +31,8 @@ pub(crate) struct Ingested {
     pub(crate) invalid: Option<String>,
     /// An index is to be made now.
     pub(crate) begins_index: bool,
+    /// There are new membership entries, and perhaps other schemas.
+    pub(crate) membership_changed: bool,
 }
 
 /// A segment from outside, and what its sender says of it beside.
@@ -70,7 +72,6 @@ pub(crate) fn ingest(
     let mut documents = Documents::default();
     let mut ingested = Ingested::default();
     let mut gathered: Option<Gathered> = None;
-    let mut membership_changed = false;
     for incoming in segments {
         let answer = match incoming {
             Err(error) => {
@@ -86,7 +87,7 @@ pub(crate) fn ingest(
             Ok(incoming) if incoming.segment.log.kind == LogKind::Control => {
                 store_gathered(tx, state, &mut documents, gathered.take())?;
                 let answer = take_control(tx, state, incoming, &mut ingested)?;
-                membership_changed |= answer.is_ok();
+                ingested.membership_changed |= answer.is_ok();
                 answer
             }
             Ok(incoming) => take_data(tx, state, &mut documents, incoming, &mut gathered, &mut ingested)?,
@@ -94,7 +95,7 @@ pub(crate) fn ingest(
         ingested.answers.push(answer);
     }
     store_gathered(tx, state, &mut documents, gathered)?;
-    if membership_changed {
+    if ingested.membership_changed {
         control_changed(tx, state, &mut documents)?;
         author.respond(tx, state, &mut documents)?;
         ingested.begins_index = makes_index(state);
@@ -107,7 +108,7 @@ pub(crate) fn ingest(
 /// Writes what a transaction changed in documents and branches.
 pub(crate) fn finish(tx: &mut Write<'_>, state: &mut State, documents: &mut Documents) -> Result<(), Error> {
     merge_rejudged(tx, state, documents)?;
-    documents.flush(tx, &state.indexes)?;
+    documents.flush(tx, state)?;
     state.save(tx)
 }
 
@@ -426,7 +427,7 @@ fn apply_stored(
     }
     if !rows.is_empty() {
         state.stepped.insert(row);
-        documents.relieve(tx, &state.indexes)?;
+        documents.relieve(tx, state)?;
     }
     Ok(rows.len() as u64)
 }

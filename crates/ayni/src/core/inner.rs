@@ -14,6 +14,7 @@ use crate::core::control::Author;
 use crate::core::project::ProjectCore;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::handler::Handlers;
 use crate::sync::pool::Pool;
 
 /// Which of a device's logs there are, in the order in which they travel.
@@ -31,6 +32,7 @@ pub(crate) struct Inner {
     pub(crate) previous: Option<StoreId>,
     pub(crate) continuity: Continuity,
     pub(crate) environment: Arc<dyn Environment>,
+    pub(crate) handlers: Arc<Handlers>,
     pub(crate) projects: RwLock<BTreeMap<ProjectId, Arc<ProjectCore>>>,
     pub(crate) pool: Pool,
     pub(crate) on_commit: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,

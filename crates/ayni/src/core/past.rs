@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ayni_doc::Document;
-use ayni_store::{EntryKey, Snapshot, entry_place};
+use ayni_log::ids::DocumentId;
+use ayni_store::{CollectionRow, EntryKey, Snapshot, entry_place};
 
 use crate::core::effects::{load_version, parents_of};
 use crate::core::state::State;
@@ -30,9 +31,15 @@ struct Place {
     later: bool,
 }
 
-/// The document of these heads as it was at a moment. No payload is opened where the answer is "as now", and only those of
+/// The document of these heads as it was at a moment, with what the conflict handler of now makes of it. No payload is opened where the answer is "as now", and only those of
 /// then where it is not.
-pub(crate) fn as_of(store: &Snapshot<'_>, state: &mut State, heads: &[EntryKey], moment: i64) -> Result<Then, Error> {
+pub(crate) fn as_of(
+    store: &Snapshot<'_>,
+    state: &mut State,
+    (collection, id): (CollectionRow, DocumentId),
+    heads: &[EntryKey],
+    moment: i64,
+) -> Result<Then, Error> {
     if heads.is_empty() {
         return Ok(Then::Absent);
     }
@@ -42,7 +49,9 @@ pub(crate) fn as_of(store: &Snapshot<'_>, state: &mut State, heads: &[EntryKey],
     }
     let later = with_descendants(&places);
     let versions = places.into_keys().filter(|key| !later.contains(key)).map(|key| load_version(store, state, key));
-    let document = ayni_doc::merge(&versions.collect::<Result<Vec<_>, _>>()?);
+    let versions = versions.collect::<Result<Vec<_>, _>>()?;
+    let mut document = ayni_doc::merge(&versions);
+    state.handle_versions(collection, id, &mut document, &versions);
     Ok(if document.heads().is_empty() { Then::Absent } else { Then::Was(document) })
 }
 

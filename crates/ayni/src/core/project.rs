@@ -216,7 +216,7 @@ impl ProjectCore {
         };
         let state = match known {
             Some(state) => state,
-            None => State::load(store, self.row, self.id, &inner.secret, inner.incarnation)?,
+            None => State::load(store, self.row, self.id, &inner.secret, inner.incarnation, inner.handlers.clone())?,
         };
         memory.announced.get_or_insert_with(|| lengths(&state));
         Ok(&mut memory.loaded.insert(Loaded { others, state }).state)

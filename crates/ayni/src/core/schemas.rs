@@ -20,6 +20,8 @@ pub(crate) struct KnownSchema {
     pub(crate) schema: Arc<Schema>,
     /// Others that coordinators decided at the same time, and that do not hold.
     pub(crate) passed_over: Vec<Arc<Schema>>,
+    /// A hash of the schema: what conflict handlers answered under another one they are asked again.
+    pub(crate) basis: [u8; 8],
 }
 
 /// The schemas that hold, by collection.
@@ -41,7 +43,9 @@ pub(crate) fn read_schemas(view: &ControlView, ring: &KeyRing) -> Schemas {
         let mut schemas = opened.into_iter().map(|(_, (collection, schema))| (collection, Arc::new(schema)));
         let (collection, schema) = schemas.next()?;
         let passed_over = schemas.map(|(_, schema)| schema).collect();
-        Some((tag, KnownSchema { collection, schema, passed_over }))
+        let mut basis = [0; 8];
+        basis.copy_from_slice(&blake3::hash(schema.to_json().to_string().as_bytes()).as_bytes()[..8]);
+        Some((tag, KnownSchema { collection, schema, passed_over, basis }))
     };
     view.collections_with_schema().into_iter().filter_map(known).collect()
 }

@@ -21,6 +21,7 @@ use crate::core::indexing::{Indexes, follow_schema, read_indexes};
 use crate::core::reading::{commit_start, difference, link_at, read_entries, tip_at, whole_commits};
 use crate::core::schemas::{Schemas, basis, read_schemas};
 use crate::error::Error;
+use crate::handler::Handlers;
 
 /// A collection as it is known here.
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub(crate) struct State {
     /// What these follow from.
     schemas_follow: (Vec<Hash>, usize),
     pub(crate) indexes: Indexes,
+    /// The conflict handlers that this process has.
+    pub(crate) handlers: Arc<Handlers>,
     /// The shapes that this device's data log declared, by their encoding.
     pub(crate) own_shapes: BTreeMap<Vec<u8>, u32>,
     /// Data branches whose steps are to be written down.
@@ -59,8 +62,10 @@ impl State {
         project: ProjectId,
         secret: &DeviceSecret,
         incarnation: StoreId,
+        handlers: Arc<Handlers>,
     ) -> Result<Self, Error> {
         let mut state = Self {
+            handlers,
             project,
             row,
             view: ControlView::new(project),

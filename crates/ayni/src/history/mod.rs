@@ -75,7 +75,10 @@ impl Collection {
             let versions = versions_of(snapshot, state, stored.heads)?;
             let is_it = |one: &&Version| one.change.is_some() && version_id(&[one.hash]) == version;
             let key = versions.iter().find(is_it).ok_or_else(none)?.key;
-            Ok(self.document(id, ayni_doc::merge(&with_ancestors(versions, key))))
+            let versions = with_ancestors(versions, key);
+            let mut merged = ayni_doc::merge(&versions);
+            state.handle_versions(row, id, &mut merged, &versions);
+            Ok(self.document(id, merged))
         })
     }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use ayni_doc::Document as Merged;
 use ayni_log::ids::DocumentId;
-use ayni_store::{DocumentRef, Snapshot};
+use ayni_store::{CollectionRow, DocumentRef, Snapshot};
 
 use crate::collection::Collection;
 use crate::core::documents::read;
@@ -76,7 +76,7 @@ impl Past {
         let project = &self.collection.project;
         let merged = project.core.read(&project.database.inner, |snapshot, state| {
             let Some(stored) = snapshot.document_by_id(row, id)? else { return Ok(None) };
-            Ok(match as_of(snapshot, state, &stored.heads, self.moment)? {
+            Ok(match as_of(snapshot, state, (row, id), &stored.heads, self.moment)? {
                 Then::AsNow => Some(read(&stored.body, &stored.heads)?),
                 Then::Was(merged) => Some(merged),
                 Then::Absent => None,
@@ -93,7 +93,7 @@ impl Past {
         let Some(row) = self.collection.row()? else { return Ok(()) };
         self.read(|snapshot, state| {
             snapshot.documents_by_id(row, None, |stored| {
-                let (id, merged) = match self.visited(snapshot, state, &stored)? {
+                let (id, merged) = match self.visited(snapshot, state, row, &stored)? {
                     Visited::AsNow(stored) => (stored.id, read(stored.body, &stored.heads)?),
                     Visited::Was(id, merged) => (id, merged),
                     Visited::Absent => return Ok(ControlFlow::Continue(())),
@@ -163,7 +163,7 @@ impl Past {
         let Some(row) = self.collection.row()? else { return Ok(()) };
         self.read(|snapshot, state| {
             snapshot.documents(row, None, |stored| {
-                visit(self.visited(snapshot, state, &stored)?)?;
+                visit(self.visited(snapshot, state, row, &stored)?)?;
                 Ok(ControlFlow::Continue(()))
             })
         })
@@ -177,9 +177,10 @@ impl Past {
         &self,
         snapshot: &Snapshot<'_>,
         state: &mut State,
+        row: CollectionRow,
         stored: &'a DocumentRef<'a>,
     ) -> Result<Visited<'a>, Error> {
-        Ok(match as_of(snapshot, state, &stored.heads, self.moment)? {
+        Ok(match as_of(snapshot, state, (row, stored.id), &stored.heads, self.moment)? {
             Then::AsNow => Visited::AsNow(stored),
             Then::Was(merged) => Visited::Was(stored.id, merged),
             Then::Absent => Visited::Absent,

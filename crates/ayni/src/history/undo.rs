@@ -162,7 +162,10 @@ impl Plan {
         let row = state.collections.values().find(|known| known.name.as_deref() == Some(&collection.name));
         let row = row.ok_or_else(|| none(any))?.row;
         let stored = snapshot.document_by_id(row, id)?.ok_or_else(|| none(any))?;
-        let current = collection.document(id, read(&stored.body, &stored.heads)?);
+        // What a conflict handler made of it is no change of anybody's.
+        let mut current = read(&stored.body, &stored.heads)?;
+        current.show_conflict();
+        let current = collection.document(id, current);
         let versions = in_order(versions_of(snapshot, state, stored.heads)?);
         let of_id = |id: &Hash| {
             let is_it = |version: &&Version| version.change.is_some() && version_id(&[version.hash]) == *id;

@@ -13,7 +13,7 @@ use crate::core::schemas::decide;
 use crate::document::Document;
 use crate::error::Error;
 use crate::project::require;
-use crate::sync::pool::enqueue;
+use crate::sync::pool::{enqueue, look_for_due};
 use crate::sync::queue::Job;
 
 /// What became of a schema that code proposed.
@@ -65,11 +65,12 @@ impl Collection {
             let body = decide(&state.view, &state.ring, &self.name, schema)?;
             let mut documents = Documents::default();
             inner.author().write_control(tx, state, &mut documents, vec![body])?;
-            documents.flush(tx, &state.indexes)?;
+            documents.flush(tx, state)?;
             Ok(true)
         })?;
         if decided {
             enqueue(inner, Job::Index { project: self.project.id() });
+            look_for_due(inner, self.project.id());
         }
         Ok(decided)
     }

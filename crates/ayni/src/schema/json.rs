@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use ayni_doc::{JsonError, Kind, Value};
+use ayni_log::limits;
 use serde_json::{Map as Object, Value as Json, json};
 use thiserror::Error;
 
 use super::{Bounds, Field, FieldType, Fields, Schema};
+use crate::handler::HandlerId;
 use crate::index::{Index, IndexError};
 use crate::interchange::ID;
 use crate::query::{Pattern, PatternError};
@@ -146,6 +148,9 @@ impl Schema {
         if !self.indexes.is_empty() {
             object.insert("indexes".into(), self.indexes.iter().map(Index::to_json).collect());
         }
+        if let Some(HandlerId { name, version }) = &self.handler {
+            object.insert("conflictHandler".into(), json!({"name": name, "version": version}));
+        }
         Json::Object(object)
     }
 }
@@ -195,6 +200,7 @@ impl Reader {
                     schema.indexes.sort();
                     schema.indexes.dedup();
                 }
+                "conflictHandler" => schema.handler = Some(self.handler(json)?),
                 word => self.unknown(word)?,
             }
         }
@@ -213,6 +219,20 @@ impl Reader {
 
     fn text(&self, word: &'static str, json: &Json) -> Result<String, SchemaError> {
         json.as_str().map(str::to_owned).ok_or_else(|| self.takes(word, "text"))
+    }
+
+    fn handler(&self, json: &Json) -> Result<HandlerId, SchemaError> {
+        const TAKES: &str = "the name and version of a handler: {\"name\": \"notes\", \"version\": 1}";
+        let takes = || self.takes("conflictHandler", TAKES);
+        let object = json.as_object().ok_or_else(takes)?;
+        let unknown = object.keys().find(|word| !matches!(word.as_str(), "name" | "version"));
+        if let (Unknown::Refused, Some(word)) = (self.unknown, unknown) {
+            return Err(SchemaError::Word { at: "conflictHandler".to_owned(), word: word.clone() });
+        }
+        let name = object.get("name").and_then(Json::as_str).filter(|name| !name.trim().is_empty());
+        let name = name.filter(|name| name.len() <= limits::NAME_BYTES).ok_or_else(takes)?;
+        let version = object.get("version").and_then(Json::as_u64).ok_or_else(takes)?;
+        Ok(HandlerId { name: name.to_owned(), version })
     }
 
     fn value(&self, json: &Json) -> Result<Value, SchemaError> {

@@ -5,7 +5,7 @@
 //! fields that the schema does not know are kept and passed on.
 //!
 //! It is written as JSON in the words of [JSON Schema](https://json-schema.org), with Ayni's types and three words of its own:
-//! `merge` for a field, `indexes` and `version` for the whole.
+//! `merge` for a field, `indexes`, `conflictHandler` and `version` for the whole.
 //!
 //! ```
 //! use ayni::doc::{Map, Value};
@@ -40,6 +40,7 @@ use std::collections::BTreeMap;
 
 use ayni_doc::{Kind, Map, Path, Value};
 
+use crate::handler::HandlerId;
 use crate::index::Index;
 use crate::query::Pattern;
 
@@ -55,6 +56,7 @@ pub struct Schema {
     description: Option<String>,
     fields: Fields,
     indexes: Vec<Index>,
+    handler: Option<HandlerId>,
 }
 
 /// The rules of one value.
@@ -128,6 +130,12 @@ impl Schema {
         &self.indexes
     }
 
+    /// The conflict handler that settles what devices wrote to one field without having seen each other's, on those that have
+    /// it; see [`ConflictHandler`](crate::ConflictHandler).
+    pub fn conflict_handler(&self) -> Option<&HandlerId> {
+        self.handler.as_ref()
+    }
+
     /// The names of the fields at the top, ascending.
     pub fn field_names(&self) -> impl Iterator<Item = &str> {
         self.fields.known.keys().map(String::as_str)
@@ -148,6 +156,13 @@ impl Schema {
         self.fields.any(&|field| field.merge != Kind::Latest)
     }
 
+    /// The fields that merge otherwise than [`Kind::Latest`]: the names that lead to each.
+    pub(crate) fn merging_fields(&self) -> Vec<Vec<&str>> {
+        let mut found = Vec::new();
+        self.fields.merging(&mut Vec::new(), &mut found);
+        found
+    }
+
     /// Puts in the defaults of fields that are not there.
     pub fn fill_defaults(&self, fields: &mut Map) {
         self.fields.fill(fields);
@@ -163,6 +178,17 @@ impl Fields {
 
     fn any(&self, holds: &dyn Fn(&Field) -> bool) -> bool {
         self.known.values().any(|field| holds(field) || field.fields.any(holds))
+    }
+
+    fn merging<'a>(&'a self, above: &mut Vec<&'a str>, found: &mut Vec<Vec<&'a str>>) {
+        for (name, field) in &self.known {
+            above.push(name);
+            if field.merge != Kind::Latest {
+                found.push(above.clone());
+            }
+            field.fields.merging(above, found);
+            above.pop();
+        }
     }
 
     fn fill(&self, fields: &mut Map) {

@@ -163,3 +163,19 @@ fn of_a_schema_that_a_newer_program_wrote_the_known_part_holds() {
     assert!(Schema::from_json(&newer).is_err());
     assert_eq!(Schema::from_newer(&newer), Ok(schema(json!({"properties": {"a": {"type": "string"}}}))));
 }
+
+#[test]
+fn a_schema_names_a_conflict_handler_with_its_version() {
+    let json = json!({"conflictHandler": {"name": "notes", "version": 2}});
+    let named = schema(json.clone());
+    assert_eq!(named.conflict_handler().map(ToString::to_string).as_deref(), Some("notes, version 2"));
+    assert_eq!(named.to_json(), json);
+    let refused = |handler: Json| Schema::from_json(&json!({ "conflictHandler": handler })).unwrap_err().to_string();
+    for wrong in [json!("notes"), json!({"name": "notes"}), json!({"name": " ", "version": 1}), json!({"version": 1})] {
+        assert!(refused(wrong).contains("takes the name and version of a handler"));
+    }
+    assert!(refused(json!({"name": "x".repeat(257), "version": 1})).contains("takes"));
+    let newer = json!({"name": "notes", "version": 2, "by": "hash"});
+    assert_eq!(refused(newer.clone()), "in `conflictHandler`: \"by\" is no word of a schema");
+    assert_eq!(Schema::from_newer(&json!({ "conflictHandler": newer })).unwrap(), named);
+}

@@ -17,6 +17,7 @@ use ayni_sync::receipt::ReceiptKey;
 use ayni_sync::{Arrived, CloseCode, Offer, Progress, Refusal};
 
 use crate::core::documents::Documents;
+use crate::core::handling::handle_due;
 use crate::core::indexing::continue_index;
 use crate::core::ingest::{Incoming, ingest};
 use crate::core::inner::Inner;
@@ -282,6 +283,14 @@ pub(crate) fn enqueue(inner: &Arc<Inner>, job: Job) {
     }
 }
 
+/// Looks what is due for conflict handlers, soon: a schema may be new, or another process may have written without having them.
+pub(crate) fn look_for_due(inner: &Arc<Inner>, project: ProjectId) {
+    let looks = inner.pool.queue().looks_for_due(project);
+    if !looks {
+        enqueue(inner, Job::Handle { project, rows: Vec::new() });
+    }
+}
+
 /// Does what is in the queue, until it is empty.
 fn work(inner: &Inner) {
     loop {
@@ -330,6 +339,15 @@ fn perform(inner: &Inner, work: Work) -> Result<(), Error> {
             }
             Ok(())
         }),
+        Work::Other(Job::Handle { project, rows }) => with_core(inner, project, |core| {
+            if !inner.is_closing() {
+                let rows = handle_due(inner, core, rows)?;
+                if !rows.is_empty() {
+                    inner.pool.queue().push(Job::Handle { project, rows });
+                }
+            }
+            Ok(())
+        }),
         Work::Other(Job::Remember { device, address }) => remember(inner, device, &address),
         Work::Other(Job::Store(_) | Job::Keep { .. }) => unreachable!("the queue gives those together with others"),
     }
@@ -369,6 +387,9 @@ fn store(inner: &Inner, project: ProjectId, batch: Vec<Waiting>) {
             }
             if ingested.begins_index {
                 inner.pool.queue().push(Job::Index { project });
+            }
+            if ingested.membership_changed {
+                inner.pool.queue().push(Job::Handle { project, rows: Vec::new() });
             }
             for (waiting, answer) in batch.iter().zip(ingested.answers) {
                 let Some(link) = inner.pool.get(waiting.link) else { continue };
@@ -431,7 +452,7 @@ fn answer_request(inner: &Inner, core: &ProjectCore, link: u64, request: &[u8]) 
         let mut documents = Documents::default();
         let bodies = vec![ControlBody::Admit(admission), ControlBody::Grant(keys)];
         inner.author().write_control(tx, state, &mut documents, bodies)?;
-        documents.flush(tx, &state.indexes)?;
+        documents.flush(tx, state)?;
         state.save(tx)?;
         Ok(None)
     })?;

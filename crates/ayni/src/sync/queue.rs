@@ -8,6 +8,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use ayni_log::ids::{DeviceId, LogKind, LogName, ProjectId};
+use ayni_store::DocumentRow;
 use ayni_sync::receipt::SignedReceipt;
 use ayni_sync::{Arrived, limits};
 
@@ -51,6 +52,11 @@ pub(crate) enum Job {
     /// A piece of an index that is being made.
     Index {
         project: ProjectId,
+    },
+    /// A piece of what is due for conflict handlers: of these rows, or of those there are if none are named.
+    Handle {
+        project: ProjectId,
+        rows: Vec<DocumentRow>,
     },
 }
 
@@ -147,6 +153,11 @@ impl Queue {
     pub(crate) fn has_room(&self, peer: DeviceId) -> bool {
         let room = if self.bytes <= ROOM_OF_ALL { ROOM } else { SHARE };
         self.waiting.get(&peer).is_none_or(|bytes| *bytes <= room)
+    }
+
+    /// Whether it will be looked what is due for conflict handlers in a project.
+    pub(crate) fn looks_for_due(&self, of: ProjectId) -> bool {
+        self.others.iter().any(|job| matches!(job, Job::Handle { project, rows } if *project == of && rows.is_empty()))
     }
 
     /// What is to be done next, if anything.

@@ -48,9 +48,15 @@ impl Device {
 
     /// Lets go of the database and opens it again.
     pub(crate) fn restart(self) -> Self {
+        self.restart_as(|options| options)
+    }
+
+    /// The same, opened otherwise.
+    pub(crate) fn restart_as(self, change: impl FnOnce(Options) -> Options) -> Self {
         let Self { folder, database, clock } = self;
         drop(database);
-        let database = Database::open(&folder.path().join("db"), options(folder.path(), &clock)).unwrap();
+        let options = change(options(folder.path(), &clock));
+        let database = Database::open(&folder.path().join("db"), options).unwrap();
         Self { folder, database, clock }
     }
 
