@@ -8,6 +8,7 @@ mod interchange;
 mod projects;
 mod schemas;
 mod searching;
+mod sql;
 mod support;
 mod syncing;
 mod watching;

@@ -35,7 +35,7 @@ pub enum SqlError {
         known: Vec<String>,
     },
     /// There is no such column.
-    #[error("no column `{0}`: `ayni sql --tables` lists those there are; text stands in 'single quotes'")]
+    #[error("no column `{0}`: `ayni sql --tables` lists those there are, and text stands in 'single quotes'")]
     NoColumn(String),
     /// There is no such function.
     #[error(

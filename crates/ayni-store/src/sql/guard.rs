@@ -14,8 +14,8 @@ use thiserror::Error;
 
 use super::error::Denied;
 
-/// Bytes of one value at the most.
-pub(super) const VALUE_BYTES: i32 = 16 << 20;
+/// Bytes of one value at the most. One call of a function can take some hundred times as much for a moment.
+pub(super) const VALUE_BYTES: i32 = 4 << 20;
 /// Bytes of a question at the most.
 pub(super) const TEXT_BYTES: i32 = 100_000;
 
@@ -29,7 +29,7 @@ const LIMITS: [(Limit, i32); 11] = [
     (Limit::SQLITE_LIMIT_EXPR_DEPTH, 200),
     (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 100),
     (Limit::SQLITE_LIMIT_VDBE_OP, 100_000),
-    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
+    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 64),
     (Limit::SQLITE_LIMIT_ATTACHED, 0),
     // To match one text takes time by the length of the pattern and that of the text multiplied.
     (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200),
@@ -49,7 +49,8 @@ const SWITCHES: [(DbConfig, bool); 8] = [
     (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
 ];
 
-/// SQLite's functions that compute and do nothing else.
+/// SQLite's functions that compute and do nothing else, and take no more memory than what they give and a little more
+/// (`json_pretty` takes what it is told to indent by, for each line and level).
 const FUNCTIONS: &str = "
     abs char coalesce concat concat_ws format glob hex if ifnull iif instr length like likelihood likely lower ltrim max
     min nullif octet_length printf quote random randomblob replace round rtrim sign soundex sqlite_version substr
@@ -58,7 +59,7 @@ const FUNCTIONS: &str = "
     cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank rank row_number
     current_date current_time current_timestamp date datetime julianday strftime time timediff unixepoch
     -> ->> json json_array json_array_insert json_array_length json_each json_error_position json_extract
-    json_group_array json_group_object json_insert json_object json_patch json_pretty json_quote json_remove json_replace
+    json_group_array json_group_object json_insert json_object json_patch json_quote json_remove json_replace
     json_set json_tree json_type json_valid jsonb jsonb_array jsonb_array_insert jsonb_extract jsonb_group_array
     jsonb_group_object jsonb_insert jsonb_object jsonb_patch jsonb_remove jsonb_replace jsonb_set";
 

@@ -3,10 +3,9 @@
 //! Each collection is a table. SQLite reads a question and puts its answer together, in a database of its own that is empty
 //! and in memory; what its tables hold it is handed row by row from one snapshot of the project. `docs/sql.md` is the contract.
 //!
-//! - [`question`](self): this file, what is asked and what comes back.
-//! - `catalog`: which tables there are, [`columns`]: which columns they have.
-//! - `table`: which way a table is read for what is asked of it, `bounds`: which values that leaves, `rows`: reading them.
-//! - `cells`: values as SQL has them; `functions`: those that SQL has here beside its own.
+//! This file has what is asked and what comes back. `catalog` tells which tables there are, `columns` which columns they have;
+//! `table` which way one is read for what is asked of it, `bounds` which values that leaves, and `rows` reads them. `cells`
+//! are values as SQL has them, `functions` those that it has here beside its own, `patience` how long it may take.
 //!
 //! ```
 //! use ayni::doc::{Map, Value};
@@ -182,6 +181,18 @@ impl Project {
     /// meanwhile, and nothing can be written.
     ///
     /// The whole answer is kept in memory; [`Project::sql_each`] hands out one row at a time.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let options = ayni::Options::new(folder.path().join("keys"));
+    /// # let database = ayni::Database::create(&folder.path().join("db"), "Ana", options)?;
+    /// # let (project, _) = database.create_project("Mapa")?;
+    /// # project.write(|tx| tx.create("places", ayni::doc::Map::from([("country".into(), "PE".into())])))?;
+    /// let answer = project.sql("SELECT country, count(*) FROM places GROUP BY country")?;
+    /// assert_eq!(answer.rows, [["PE".into(), ayni::doc::Value::Int(1)]]);
+    /// assert!(project.sql("DELETE FROM places").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Sql`] says what is wrong with the question, or why it was stopped; [`Error::Cancelled`].

@@ -6,9 +6,9 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use ayni::Project;
 use ayni::doc::Value;
-use ayni::sql::{Cancel, Cost, Sql, SqlError, TableInfo};
-use ayni::{Error, Project};
+use ayni::sql::{Cancel, ColumnInfo, Cost, Sql, SqlError, Stopped, TableInfo};
 use serde_json::{Value as Json, json};
 
 use super::sync::asked_to_stop;
@@ -42,18 +42,19 @@ pub(crate) struct Arguments {
     /// One SELECT; `-` reads it from the standard input [default: lists the tables]
     sql: Option<String>,
     /// Values for the parameters ? and ?1, in turn
+    #[arg(allow_negative_numbers = true)]
     values: Vec<String>,
     /// The value for a parameter by its name, for :name
-    #[arg(long = "param", value_name = "NAME=VALUE")]
+    #[arg(long = "param", value_name = "NAME=VALUE", requires = "sql")]
     parameters: Vec<String>,
     /// How the rows are written: table, json, jsonl or csv [default: table]
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json", requires = "sql")]
     format: Option<Format>,
     /// After how many seconds it is stopped; 0: never
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
     /// Only what it costs: which indexes are read, and how many documents
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, conflicts_with = "format", requires = "sql")]
     explain: bool,
     /// List the tables and their columns
     #[arg(long, conflicts_with_all = ["sql", "values", "parameters", "format", "explain"])]
@@ -170,7 +171,7 @@ fn tables(setting: &Setting, project: &Project) -> Outcome {
 }
 
 fn table_json(table: &TableInfo) -> Json {
-    let column = |column: &ayni::sql::ColumnInfo| {
+    let column = |column: &ColumnInfo| {
         let types: Vec<&str> = column.types.iter().map(|kind| kind.name()).collect();
         let field = column.field.as_ref().map(ToString::to_string);
         json!({"name": column.name, "field": field, "types": types, "hidden": column.hidden})
@@ -180,7 +181,7 @@ fn table_json(table: &TableInfo) -> Json {
 }
 
 /// What stands in a column, in a word or two.
-fn type_of(column: &ayni::sql::ColumnInfo) -> String {
+fn type_of(column: &ColumnInfo) -> String {
     let types: Vec<&str> = column.types.iter().map(|kind| kind.name()).collect();
     match (column.name.as_str(), &column.field) {
         ("_changed", None) => "integer (ms since 1970)".to_owned(),
@@ -239,17 +240,20 @@ fn stopped_by_signals() -> Result<Cancel, Failure> {
 
 /// How a question that was not answered is told.
 pub(crate) fn failure(error: SqlError) -> Failure {
-    let understood =
-        matches!(error, SqlError::Stopped(_) | SqlError::Limit(_) | SqlError::Table(_) | SqlError::Other(_));
     match error {
         SqlError::Text { why, near, .. } => {
-            let near = near.map_or(String::new(), |near| format!(" at {near:?}"));
-            Failure::usage(
-                format_args!("this SQL is not understood{near}: {why}"),
-                "https://sqlite.org/lang_select.html has it all",
-            )
+            // SQLite's own words often have the place in them.
+            let near = near.filter(|_| !why.contains('"')).map_or(String::new(), |near| format!(" at {near:?}"));
+            let remedy = "https://sqlite.org/lang_select.html says how SQL is written";
+            Failure::usage(format_args!("this SQL is not understood{near}: {why}"), remedy)
         }
-        error if understood => Failure::told(Error::Sql(error)),
+        SqlError::Stopped(Stopped::Time) => {
+            let remedy = "ask for less, make an index with `ayni index add`, or give it more time with --timeout";
+            Failure::new("stopped, as it took longer than it may", remedy)
+        }
+        error @ (SqlError::Stopped(_) | SqlError::Limit(_) | SqlError::Table(_) | SqlError::Other(_)) => {
+            Failure::told(error)
+        }
         error => Failure::nonsense(error),
     }
 }
