@@ -23,14 +23,20 @@ pub struct SqlFunction {
     /// How many arguments it takes.
     pub arguments: usize,
     /// What it gives; an error ends the question.
-    pub call: Arc<dyn Fn(&[SqlValue]) -> std::result::Result<SqlValue, TableFailure> + Send + Sync>,
+    pub call: Arc<Call>,
 }
+
+/// What a function does with its arguments.
+pub type Call = dyn Fn(&[SqlValue]) -> std::result::Result<SqlValue, TableFailure> + Send + Sync;
+
+type OfOne = fn(f64) -> f64;
+type OfTwo = fn(f64, f64) -> f64;
 
 const FLAGS: FunctionFlags =
     FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC).union(FunctionFlags::SQLITE_DIRECTONLY);
 
 /// Numbers to numbers; what is none gives NULL.
-const MATHEMATICS: [(&str, fn(f64) -> f64); 18] = [
+const MATHEMATICS: [(&str, OfOne); 18] = [
     ("acos", f64::acos),
     ("asin", f64::asin),
     ("atan", f64::atan),
@@ -51,7 +57,7 @@ const MATHEMATICS: [(&str, fn(f64) -> f64); 18] = [
     ("trunc", f64::trunc),
 ];
 
-const MATHEMATICS_OF_TWO: [(&str, fn(f64, f64) -> f64); 4] =
+const MATHEMATICS_OF_TWO: [(&str, OfTwo); 4] =
     [("atan2", f64::atan2), ("mod", |x, y| x % y), ("pow", f64::powf), ("power", f64::powf)];
 
 /// Registers all; gives the names of those that SQLite does not have itself.

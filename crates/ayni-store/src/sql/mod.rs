@@ -21,7 +21,7 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OpenFlags, Statement};
 
 pub use error::{Denied, SqlError};
-pub use functions::SqlFunction;
+pub use functions::{Call, SqlFunction};
 pub use guard::Stopped;
 pub use table::{Approach, Comparison, Constraint, SqlColumn, SqlFailure, SqlRows, SqlTable, SqlValue, TableFailure};
 
