@@ -171,6 +171,23 @@ fn an_index_is_read_for_what_it_narrows_down_and_all_for_the_rest() {
 }
 
 #[test]
+fn an_index_that_another_process_dropped_or_made_is_not_taken_for_one_that_was_there() {
+    let device = filled(50);
+    let project = device.project();
+    project.collection("things").create_index("number").unwrap();
+    let asked = "SELECT name FROM things WHERE number = 7";
+    assert_eq!(project.sql(asked).unwrap().cost.documents, 1);
+    let beside = device.open_beside();
+    let things = beside.projects().unwrap()[0].collection("things");
+    assert!(things.drop_index("number").unwrap());
+    assert_eq!(column(&project, asked), ["thing 0007".into()]);
+    things.create_index("group").unwrap();
+    assert_eq!(column(&project, asked), ["thing 0007".into()], "though it has the row of the one that went");
+    let of_group = project.sql("SELECT count(*) FROM things WHERE \"group\" = 3").unwrap();
+    assert_eq!((of_group.cost.indexes.len(), of_group.rows), (1, vec![vec![Value::Int(9)]]));
+}
+
+#[test]
 fn a_schema_names_the_columns_and_another_schema_other_columns() {
     let [device] = team();
     let project = device.project();

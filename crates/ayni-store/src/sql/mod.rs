@@ -2,11 +2,11 @@
 //!
 //! SQLite parses and runs what is asked in an empty database in memory; its tables are the caller's ([`SqlTable`]), read as
 //! the question asks for them. So there is nothing to write to, and the database on the disk is not in reach: what the
-//! caller's tables do not give cannot be had. Beyond that [`guard`] lets nothing through but reading, and stops what takes
+//! caller's tables do not give cannot be had. Beyond that `guard` lets nothing through but reading, and stops what takes
 //! too long or too much.
 //!
-//! This file is what a question goes through, [`table`] what a table is, [`module`] how SQLite is told of it, and
-//! [`functions`] those that stand in for SQLite's own.
+//! This file is what a question goes through, `table` what a table is, `module` how SQLite is told of it, and
+//! `functions` those that stand in for SQLite's own.
 
 mod error;
 mod functions;

@@ -13,7 +13,7 @@ use super::columns::{Column, Content, Names, columns, fields_of};
 use super::patience::Patience;
 use super::rows::Meter;
 use super::table::CollectionTable;
-use crate::core::indexing::KnownIndex;
+use crate::core::indexing::{KnownIndex, read_indexes};
 use crate::error::Error;
 use crate::index::Index;
 use crate::project::Project;
@@ -90,9 +90,8 @@ impl Catalog {
             let mut names = Names::without(TAKEN);
             let table = |(collection, row): (&String, &CollectionRow)| {
                 let schema = published.schemas.get(collection).map(|known| known.schema.clone());
-                let indexes = published.indexes.get(row).cloned().unwrap_or_default();
                 let name = names.add(collection);
-                Arc::new(CollectionTable::new(source.clone(), name, collection.clone(), *row, schema, indexes))
+                Arc::new(CollectionTable::new(source.clone(), name, collection.clone(), *row, schema))
             };
             let tables = published.collections.iter().map(table).collect();
             drop(source);
@@ -130,7 +129,7 @@ impl Catalog {
     pub(super) fn cost(&self, rows: u64) -> Cost {
         let name = |row: &IndexRow| {
             let known = |table: &Arc<CollectionTable>| {
-                let index = table.indexes.iter().find(|known| known.row == *row)?;
+                let index = table.known_indexes().iter().find(|known| known.row == *row)?;
                 Some((table.collection.clone(), index.index.clone()))
             };
             self.tables.iter().find_map(known)
@@ -172,10 +171,12 @@ impl Source {
         Ok(fields)
     }
 
-    /// Of indexes those that can be read in the snapshot.
-    pub(super) fn readable(&self, row: CollectionRow, indexes: &[KnownIndex]) -> Result<Vec<KnownIndex>, Error> {
-        let there = self.snapshot.with(|snapshot| snapshot.indexes(row))?;
-        let is_there = |known: &&KnownIndex| known.complete && there.iter().any(|(row, _)| *row == known.row);
-        Ok(indexes.iter().filter(is_there).cloned().collect())
+    /// The indexes of a collection that can be read. They are those of the snapshot: what is known in memory may be of
+    /// another moment, and another process can drop one and make another.
+    pub(super) fn indexes(&self, row: CollectionRow) -> Result<Vec<KnownIndex>, Error> {
+        let project = self.project.core.row;
+        let mut indexes = self.snapshot.with(|snapshot| read_indexes(snapshot, project, row))?;
+        indexes.retain(|known| known.complete);
+        Ok(indexes)
     }
 }

@@ -26,7 +26,6 @@ pub(super) struct CollectionTable {
     pub(super) collection: String,
     pub(super) row: CollectionRow,
     schema: Option<Arc<Schema>>,
-    pub(super) indexes: Vec<KnownIndex>,
     /// Once they were asked for: the columns, and the indexes that can be read.
     known: OnceLock<(Arc<[Column]>, Vec<KnownIndex>)>,
 }
@@ -38,9 +37,8 @@ impl CollectionTable {
         collection: String,
         row: CollectionRow,
         schema: Option<Arc<Schema>>,
-        indexes: Vec<KnownIndex>,
     ) -> Self {
-        Self { source, name, collection, row, schema, indexes, known: OnceLock::new() }
+        Self { source, name, collection, row, schema, known: OnceLock::new() }
     }
 
     pub(super) fn known_columns(&self) -> Result<Arc<[Column]>, Error> {
@@ -48,8 +46,13 @@ impl CollectionTable {
             return Ok(columns.clone());
         }
         let columns: Arc<[Column]> = self.source.columns(self.row, self.schema.as_deref())?.into();
-        let indexes = self.source.readable(self.row, &self.indexes)?;
+        let indexes = self.source.indexes(self.row)?;
         Ok(self.known.get_or_init(|| (columns, indexes)).0.clone())
+    }
+
+    /// The indexes that can be read, once the columns were asked for.
+    pub(super) fn known_indexes(&self) -> &[KnownIndex] {
+        self.known.get().map_or(&[], |(_, indexes)| indexes)
     }
 
     /// By the index that leaves the fewest, as far as that can be told before the values are known.
