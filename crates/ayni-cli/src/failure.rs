@@ -142,6 +142,7 @@ impl From<Error> for Failure {
             Error::Open(error) => error.into(),
             Error::NoProject(_) | Error::AmbiguousProject(..) => Self::usage_of(error),
             Error::Query(_) => Self::usage_of(error),
+            Error::Sql(error) => crate::commands::sql::failure(error),
             Error::Path(_) => Self::usage(error, "name a field, as in population or address.city"),
             Error::NotAMap(_) => Self::usage(error, "write {\"field\": value, …} or field=value"),
             Error::Name { .. } => Self::usage(error, "give it a name, and not a long one"),

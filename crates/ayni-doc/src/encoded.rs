@@ -56,6 +56,22 @@ pub fn get<S: AsRef<str>>(body: &[u8], path: &[S]) -> Result<Option<Value>, Deco
     find(&mut input, path, DEPTH)
 }
 
+/// Visits the names of the fields at the top, in order, those in which nothing is shown too.
+///
+/// # Errors
+/// If the body is damaged, or of another version.
+pub fn names(body: &[u8], mut visit: impl FnMut(&str)) -> Result<(), DecodeError> {
+    let mut input = Reader::new(body);
+    read_lead(&mut input)?;
+    let count = input.count("fields in a map", input.remaining())?;
+    let inner = deeper(DEPTH)?;
+    for _ in 0..count {
+        visit(input.text("field name", limits::NAME_BYTES)?);
+        skip(&mut input, inner)?;
+    }
+    Ok(())
+}
+
 /// Finds the value at a path in the map whose members come next.
 fn find<S: AsRef<str>>(input: &mut Reader<'_>, path: &[S], depth: usize) -> Result<Option<Value>, DecodeError> {
     let Some((wanted, rest)) = path.split_first() else {

@@ -177,20 +177,32 @@ impl Store {
     /// # Errors
     /// Those of `work`, and [`StoreError`] for the beginning.
     pub fn read<T, E: From<StoreError>>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T, E>) -> Result<T, E> {
-        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut reader = match kept {
-            Some(reader) => reader,
-            None => schema::connect(&self.folder.database_file(), &self.key, &self.options, Purpose::Read)?,
-        };
+        let mut reader = self.take_reader()?;
         let transaction = reader.transaction().map_err(StoreError::from)?;
         let result = work(&Snapshot::new(&transaction));
         // Nothing was written, so how the transaction ends cannot matter to the result.
         let ended = transaction.finish();
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if ended.is_ok() && result.is_ok() && readers.len() < self.options.readers {
-            readers.push(reader);
+        if ended.is_ok() && result.is_ok() {
+            self.keep_reader(reader);
         }
         result
+    }
+
+    /// A connection for reading, on which no transaction is open.
+    pub(crate) fn take_reader(&self) -> Result<Connection, StoreError> {
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match kept {
+            Some(reader) => Ok(reader),
+            None => schema::connect(&self.folder.database_file(), &self.key, &self.options, Purpose::Read),
+        }
+    }
+
+    /// Keeps a connection for the next who reads.
+    pub(crate) fn keep_reader(&self, reader: Connection) {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < self.options.readers {
+            readers.push(reader);
+        }
     }
 
     /// Like [`Store::read`], with what [`Write::others`] would have said at the moment of the snapshot; `None` if another

@@ -6,6 +6,7 @@ use ayni_doc::{ChangeError, PathError};
 use ayni_log::ids::{DeviceId, DocumentId};
 use ayni_log::segment::VerifyError;
 use ayni_log::write::WriteError;
+use ayni_store::sql::{SqlError, Stopped};
 use ayni_store::{OpenError, StoreError};
 use thiserror::Error;
 
@@ -152,6 +153,9 @@ pub enum Error {
     /// A selector, sort or path that cannot be understood.
     #[error("{0}")]
     Query(String),
+    /// A question in SQL that is not understood, not allowed, or was stopped.
+    #[error(transparent)]
+    Sql(SqlError),
     /// This program did what it never should.
     #[error("a defect in Ayni, while {0}: nothing was changed; please report it")]
     Defect(&'static str),
@@ -198,6 +202,10 @@ impl Error {
             Self::Forked => "forked",
             Self::Incarnations(_) => "incarnations",
             Self::Query(_) => "query",
+            Self::Sql(SqlError::Stopped(Stopped::Time)) => "timeout",
+            Self::Sql(SqlError::Stopped(Stopped::Memory) | SqlError::Limit(_)) => "sql-limit",
+            Self::Sql(SqlError::Denied(_)) => "sql-denied",
+            Self::Sql(_) => "sql",
             Self::Defect(_) => "defect",
             Self::Cancelled => "cancelled",
         }
@@ -224,6 +232,20 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Nested => Self::Nested,
             error => Self::Store(error),
+        }
+    }
+}
+
+impl From<SqlError> for Error {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Stopped(Stopped::Cancelled) => Self::Cancelled,
+            // What our own tables say comes back as what it was.
+            SqlError::Table(failure) => match failure.downcast::<Self>() {
+                Ok(own) => *own,
+                Err(failure) => Self::Sql(SqlError::Table(failure)),
+            },
+            error => Self::Sql(error),
         }
     }
 }

@@ -54,6 +54,7 @@ mod project;
 pub mod query;
 mod repair;
 pub mod schema;
+pub mod sql;
 mod status;
 mod sync;
 mod text;

@@ -33,6 +33,7 @@ mod schema;
 mod search;
 mod settle;
 mod show;
+pub(crate) mod sql;
 mod status;
 mod sync;
 mod undo;
@@ -83,6 +84,7 @@ enum Command {
     Edit(edit::Arguments),
     Delete(delete::Arguments),
     Query(query::Arguments),
+    Sql(sql::Arguments),
     Watch(watch::Arguments),
     Search(search::Arguments),
     Near(near::Arguments),
@@ -147,6 +149,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Edit(arguments)) => edit::run(setting, arguments),
         Some(Command::Delete(arguments)) => delete::run(setting, arguments),
         Some(Command::Query(arguments)) => query::run(setting, arguments),
+        Some(Command::Sql(arguments)) => sql::run(setting, arguments),
         Some(Command::Watch(arguments)) => watch::run(setting, arguments),
         Some(Command::Search(arguments)) => search::run(setting, arguments),
         Some(Command::Near(arguments)) => near::run(setting, arguments),

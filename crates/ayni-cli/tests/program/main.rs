@@ -9,6 +9,7 @@ mod overview;
 mod projects;
 mod schemas;
 mod searching;
+mod sql;
 mod support;
 mod syncing;
 #[cfg(unix)]

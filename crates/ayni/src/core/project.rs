@@ -14,6 +14,7 @@ use crate::core::inner::Inner;
 use crate::core::schemas::KnownSchema;
 use crate::core::state::State;
 use crate::error::Error;
+use crate::sql::KnownFields;
 
 /// What is known of a project between transactions, for those who only read.
 #[derive(Default)]
@@ -67,6 +68,8 @@ pub(crate) struct ProjectCore {
     next: Mutex<()>,
     published: RwLock<Option<Arc<Published>>>,
     changes: (Mutex<Changes>, Condvar),
+    /// The fields that SQL shows of collections without a schema.
+    pub(crate) sql_fields: Mutex<KnownFields>,
 }
 
 /// What those who watch wait for.
@@ -99,6 +102,7 @@ impl ProjectCore {
             next: Mutex::default(),
             published: RwLock::default(),
             changes: (Mutex::default(), Condvar::new()),
+            sql_fields: Mutex::default(),
         }
     }
 

@@ -41,6 +41,7 @@ pub use ayni_doc::{Path, PathError};
 pub(crate) use condition::Encoded;
 pub(crate) use found::Found;
 pub use parse::SelectorError;
+pub(crate) use plan::stored as stored_range;
 pub use projection::Projection;
 pub use ranges::KeyRange;
 pub use run::Explanation;

@@ -149,7 +149,7 @@ fn in_order_of(known: &KnownIndex, fixed: usize, sort: &Sort) -> Option<Sort> {
 }
 
 /// The run as the store takes it.
-pub(super) fn stored(range: &KeyRange) -> StoredRange<'_> {
+pub(crate) fn stored(range: &KeyRange) -> StoredRange<'_> {
     StoredRange {
         from: range.from.as_deref().map_or(Bound::Unbounded, Bound::Included),
         to: range.to.as_deref().map_or(Bound::Unbounded, Bound::Included),

@@ -159,6 +159,13 @@ impl Selector {
     }
 }
 
+impl Selector {
+    /// The runs in which an index of the values of `fields` has to be read; `None` if that does not narrow it down.
+    pub(crate) fn ranges_in(&self, fields: &[Path]) -> Option<Vec<KeyRange>> {
+        self.narrow(fields).map(|narrowed| narrowed.ranges)
+    }
+}
+
 impl Test {
     fn ranges(&self) -> Option<Vec<KeyRange>> {
         match self {
