@@ -5,6 +5,7 @@ use crate::devices::{COLLECTION, values};
 use crate::records::records;
 use crate::row::{Row, Target};
 use anyhow::{Result, ensure};
+use ayni::doc::Value;
 use ayni::query::Query;
 use std::time::Duration;
 
@@ -14,9 +15,9 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let large = bench.large()?;
     let (mut puts, mut told) = (Vec::new(), Vec::new());
     let mut last = 1_800_000_000_000_i64;
-    let mut next = |mut record: ayni::doc::Value| {
+    let mut next = |mut record: Value| {
         last += 1_000;
-        if let ayni::doc::Value::Map(fields) = &mut record {
+        if let Value::Map(fields) = &mut record {
             fields.insert("seen_at".into(), last.into());
         }
         record
@@ -30,7 +31,8 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
         told.push(timed(|| {
             put(watched)?;
             let differences = live.next(Duration::from_secs(10))?;
-            Ok(ensure!(differences.is_some_and(|all| all.len() == 2), "one comes and one goes"))
+            ensure!(differences.is_some_and(|all| all.len() == 2), "one comes and one goes");
+            Ok(())
         })?);
     }
     let milliseconds = |times| median(times).as_secs_f64() * 1e3;
