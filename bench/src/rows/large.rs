@@ -10,7 +10,7 @@ use std::cell::OnceCell;
 
 /// Both, made when they are first asked for.
 #[derive(Default)]
-pub struct Large(OnceCell<Held>);
+pub(super) struct Large(OnceCell<Held>);
 
 struct Held {
     count: usize,
