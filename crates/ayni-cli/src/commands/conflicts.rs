@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use ayni::doc::{Alternative, Conflict, Map, Value};
+use ayni::doc::{Alternative, Conflict, Value};
 use ayni::{Document, HandlerId, Project};
 use console::{Style, style};
 use serde_json::{Value as Json, json};
