@@ -177,11 +177,12 @@ impl Store {
     /// # Errors
     /// Those of `work`, and [`StoreError`] for the beginning.
     pub fn read<T, E: From<StoreError>>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T, E>) -> Result<T, E> {
-        let mut reader = self.take_reader()?;
-        let transaction = reader.transaction().map_err(StoreError::from)?;
-        let result = work(&Snapshot::new(&transaction));
+        let reader = self.take_reader()?;
+        let run = |sql| reader.prepare_cached(sql)?.execute([]);
+        run("BEGIN").map_err(StoreError::from)?;
+        let result = work(&Snapshot::new(&reader));
         // Nothing was written, so how the transaction ends cannot matter to the result.
-        let ended = transaction.finish();
+        let ended = run("COMMIT");
         if ended.is_ok() && result.is_ok() {
             self.keep_reader(reader);
         }
