@@ -7,7 +7,7 @@ use ayni::{Collection, Index, Project, Tokenizer};
 use clap::Subcommand;
 use serde_json::{Value as Json, json};
 
-use super::query;
+use super::{compact, query};
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
 use crate::terminal::table::{Cell, Table};
@@ -143,7 +143,10 @@ fn drop(setting: &Setting, project: &Project, definition: &Definition) -> Outcom
     }
     match setting.json {
         true => out::json(&json!({ "collection": collection.name(), "dropped": index.to_json() }))?,
-        false => say::done(format_args!("dropped the index on {index} of {}", collection.name())),
+        false => {
+            say::done(format_args!("dropped the index on {index} of {}", collection.name()));
+            compact::hint(project.database())?;
+        }
     }
     Ok(Answer::Yes)
 }
