@@ -80,9 +80,6 @@ impl Store {
         &self,
         mut progress: impl FnMut(CompactProgress) -> ControlFlow<()>,
     ) -> Result<Compacted, StoreError> {
-        if self.is_writing_here() {
-            return Err(StoreError::Nested);
-        }
         let before = self.bytes_on_disk()?;
         let shrinks = self.read(|snapshot| snapshot.shrinks())?;
         let mut hindrance = self.merge_texts(&mut progress)?;

@@ -277,15 +277,13 @@ fn what_the_write_ahead_log_makes_sound_needs_no_repair() {
     let log = fs::read(filled.place.folder.database_file().with_extension("db-wal")).unwrap();
     drop(opened);
     let mut sound = 0;
-    for page in 0..filled.pages() {
+    for page in (0..filled.pages()).step_by(3) {
         filled.damage(page..page + 1);
         fs::write(filled.place.folder.database_file().with_extension("db-wal"), &log).unwrap();
-        if filled.check().lost == [Loss::Room] {
-            let report = filled.repair();
-            sound += usize::from(report.kept.is_none());
-            assert_eq!(report.kept.is_none(), report.lost.is_empty(), "page {page}");
-            assert_eq!(filled.check().lost, [], "page {page}");
-        }
+        let report = filled.repair();
+        sound += usize::from(report.kept.is_none());
+        assert_eq!(report.kept.is_none(), report.lost.is_empty(), "page {page}");
+        assert_eq!(filled.check().lost, [], "page {page}");
     }
     assert!(sound > 10, "{sound}");
 }
