@@ -45,9 +45,11 @@ pub(crate) fn run(setting: &Setting, _: Arguments) -> Outcome {
         return Ok(Answer::from(compacted.hindrance.is_none()));
     }
     let (before, after) = (words::bytes(compacted.before), words::bytes(compacted.after));
-    match compacted.before.saturating_sub(compacted.after) >= LITTLE {
-        true => say::done(format_args!("{before} → {after} in {}", words::duration(start.elapsed()))),
-        false => say::done(format_args!("nothing to give back: {after} on the disk")),
+    let shorter = compacted.before.saturating_sub(compacted.after) >= LITTLE;
+    match compacted.hindrance {
+        _ if shorter => say::done(format_args!("{before} → {after} in {}", words::duration(start.elapsed()))),
+        None => say::done(format_args!("nothing to give back: {after} on the disk")),
+        Some(_) => say::note(format_args!("nothing was given back: {after} on the disk")),
     }
     if let Some(hindrance) = compacted.hindrance {
         say::warning(explain(hindrance, compacted.free));
@@ -72,9 +74,11 @@ fn explain(hindrance: Hindrance, free: u64) -> String {
             "the file was made by a program without `ayni compact` and cannot become shorter: {free} in it are free, and new data \
              fills them first"
         ),
-        Hindrance::InUse => "somebody else is reading the database as it was before, or writes without a pause: run \
-                             `ayni compact` again when that is over"
-            .to_owned(),
+        Hindrance::InUse => {
+            "somebody else is reading the database as it was before, or writes without a pause: the file becomes \
+                             shorter when that is over, and `ayni compact` gives back what is left then"
+                .to_owned()
+        }
         _ => format!("{free} in the file are still free: run `ayni compact` again"),
     }
 }
