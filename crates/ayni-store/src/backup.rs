@@ -9,7 +9,7 @@ use rusqlite::backup::Backup;
 use crate::error::{OpenError, StoreError};
 use crate::files;
 use crate::folder::Folder;
-use crate::schema::{self, Purpose};
+use crate::schema::{self, Layout, Purpose};
 use crate::store::Store;
 
 impl Store {
@@ -40,7 +40,7 @@ impl Store {
 
     fn copy_into(&self, file: &Path) -> Result<(), StoreError> {
         let source = schema::connect(&self.folder().database_file(), self.key(), self.options(), Purpose::Read)?;
-        let mut copy = schema::connect(file, self.key(), self.options(), Purpose::Create)?;
+        let mut copy = schema::connect(file, self.key(), self.options(), Purpose::Create(Layout::Shrinks))?;
         // In one step: between two, a commit would make it begin again.
         Backup::new(&source, &mut copy)?.step(-1)?;
         Ok(())

@@ -285,3 +285,18 @@ pub(crate) fn views_are_sound(source: &mut Source<'_>) -> Result<bool, StoreErro
     }
     Ok(sound)
 }
+
+/// Whether any page of the file is not what was written, be it one that nothing reads. SQLCipher looks at the file as it is, so a
+/// page that another process was just writing is looked at again.
+pub(crate) fn has_damaged_pages(source: &Source<'_>) -> Result<bool, StoreError> {
+    let damaged = || {
+        let mut pages = BTreeSet::new();
+        read_all(&source.connection, "PRAGMA cipher_integrity_check", |row| {
+            pages.insert(row.get::<_, String>(0)?);
+            Ok(())
+        })?;
+        Ok::<_, StoreError>(pages)
+    };
+    let first = damaged()?;
+    Ok(!first.is_empty() && !first.is_disjoint(&damaged()?))
+}

@@ -15,6 +15,7 @@
 
 mod backup;
 mod branches;
+mod compact;
 mod damaged;
 mod documents;
 mod entries;
@@ -37,6 +38,7 @@ mod text;
 mod transaction;
 
 pub use branches::{Branch, BranchRow, ProjectRow};
+pub use compact::{CompactProgress, Compacted, Hindrance};
 pub use documents::{CollectionRow, Document, DocumentRef, DocumentRow, StoredCollection, flags};
 pub use entries::{EntryKey, EntryRef, StoredEntry, entry_key, entry_place};
 pub use error::{KeyError, OpenError, StoreError};

@@ -14,11 +14,11 @@ use ayni_log::ids::{LogKind, LogName};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use crate::damaged::{Source, read_entries, read_loose_entries, read_small, views_are_sound};
+use crate::damaged::{Source, has_damaged_pages, read_entries, read_loose_entries, read_small, views_are_sound};
 use crate::error::{OpenError, StoreError};
 use crate::rebuild::{Rows, gaps_of_branches, known_gaps, names_of_branches, rebuild_branches};
 use crate::rescue;
-use crate::schema::{self, Options, Purpose};
+use crate::schema::{self, Layout, Options, Purpose};
 use crate::{BranchRow, DatabaseKey, Folder, entry_key};
 
 /// Something that damage took.
@@ -38,6 +38,8 @@ pub enum Loss {
     Start,
     /// Documents or indexes: nothing is lost once they are built anew from the log.
     Views,
+    /// Room that nothing uses, or the notes of what is where: nothing is lost, but the next write might fail.
+    Room,
 }
 
 impl fmt::Display for Loss {
@@ -51,6 +53,7 @@ impl fmt::Display for Loss {
             Self::Rows(table) => write!(f, "some of the {table}"),
             Self::Start => f.write_str("the start of the file, which is known and put back"),
             Self::Views => f.write_str("documents or indexes, which are built anew from the log"),
+            Self::Room => f.write_str("pages that hold no data: free room, or the notes of what is where"),
         }
     }
 }
@@ -91,10 +94,14 @@ pub fn repair(folder: &Folder, key: &DatabaseKey, options: &Options) -> Result<R
     let file = folder.database_file();
     if !report.lost.contains(&Loss::Start) {
         Source::open(file.clone(), key, options)?.take_alone()?;
+        // Room is looked at in the file alone, and what was to be written there may just have made it sound.
+        if report.lost == [Loss::Room] && check(folder, key, options)?.lost.is_empty() {
+            return Ok(Report { lost: Vec::new(), ..report });
+        }
     }
     let fresh = file.with_extension("db.new");
     rescue::remove_database(&fresh)?;
-    let mut target = schema::connect(&fresh, key, options, Purpose::Create)?;
+    let mut target = schema::connect(&fresh, key, options, Purpose::Create(Layout::Shrinks))?;
     schema::create_tables(&target)?;
     let transaction = target.transaction().map_err(StoreError::from)?;
     let mut report = salvage_file(&file, key, options, Some(&transaction))?;
@@ -113,9 +120,11 @@ fn salvage_file(
 ) -> Result<Report, OpenError> {
     match Source::open(file.to_owned(), key, options) {
         Err(OpenError::NotADatabase(_)) => {
-            let copy = rescue::readable_copy(file, key, options)?;
-            let report = Source::open(copy.clone(), key, options).and_then(|mut source| salvage(&mut source, target));
-            rescue::remove_database(&copy)?;
+            let report = match salvage_copy(file, key, options, Layout::Shrinks, target) {
+                // In a file of the other layout the settings are not where they are looked for.
+                Err(OpenError::NotADatabase(_)) => salvage_copy(file, key, options, Layout::Fixed, target),
+                report => report,
+            };
             let mut report = report.map_err(|error| match error {
                 OpenError::NotADatabase(_) => OpenError::NotADatabase(file.to_owned()),
                 error => error,
@@ -124,8 +133,28 @@ fn salvage_file(
             Ok(report)
         }
         Err(error) => Err(error),
-        Ok(mut source) => salvage(&mut source, target),
+        Ok(mut source) => {
+            let mut report = salvage(&mut source, target)?;
+            if report.lost.is_empty() && has_damaged_pages(&source)? {
+                report.lost.push(Loss::Room);
+            }
+            Ok(report)
+        }
     }
+}
+
+/// Salvages from a copy with the start of a fresh file.
+fn salvage_copy(
+    file: &Path,
+    key: &DatabaseKey,
+    options: &Options,
+    layout: Layout,
+    target: Option<&Connection>,
+) -> Result<Report, OpenError> {
+    let copy = rescue::readable_copy(file, key, options, layout)?;
+    let report = Source::open(copy.clone(), key, options).and_then(|mut source| salvage(&mut source, target));
+    rescue::remove_database(&copy)?;
+    report
 }
 
 /// Puts `fresh` in the place of `file`, and gives the name under which the old one is kept.

@@ -113,11 +113,21 @@ impl Default for Options {
     }
 }
 
+/// How the pages of a file are laid out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Some pages (the second, and about every 800th after it) tell what points to each of those that follow. So pages can move,
+    /// and the file can become shorter.
+    Shrinks,
+    /// Without them, as files were before there was compaction. None is made anew, but to rescue such a file.
+    Fixed,
+}
+
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Makes the file.
-    Create,
+    Create(Layout),
     /// Writes, and reads what it wrote.
     Write,
     /// Reads only.
@@ -134,12 +144,12 @@ pub(crate) fn connect(
     purpose: Purpose,
 ) -> Result<Connection, StoreError> {
     let access = match purpose {
-        Purpose::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Purpose::Create(_) => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         // A reader must be able to recover the write-ahead log after a crash, so the file is opened for writing, and
         // `query_only` keeps the reader from it.
         Purpose::Write | Purpose::Read | Purpose::Inspect => OpenFlags::SQLITE_OPEN_READ_WRITE,
     };
-    if purpose == Purpose::Create {
+    if let Purpose::Create(_) = purpose {
         // An empty file is an empty database to SQLite, and what it keeps beside one is for the same readers.
         let made = crate::files::private().create(true).truncate(false).write(true).open(file);
         made.map_err(|error| StoreError::Io(error.to_string()))?;
@@ -157,7 +167,11 @@ pub(crate) fn connect(
     ))?;
     connection.busy_timeout(options.patience)?;
     let (cache, journal) = match purpose {
-        Purpose::Create => (options.writer_cache, "PRAGMA journal_mode = DELETE;"),
+        // The layout comes before the first table.
+        Purpose::Create(Layout::Shrinks) => {
+            (options.writer_cache, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = DELETE;")
+        }
+        Purpose::Create(Layout::Fixed) => (options.writer_cache, "PRAGMA journal_mode = DELETE;"),
         Purpose::Write => (options.writer_cache, "PRAGMA journal_mode = WAL;"),
         // The file itself says which.
         Purpose::Read => (options.reader_cache, READ_NAMES),

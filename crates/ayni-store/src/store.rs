@@ -11,7 +11,7 @@ use crate::error::{OpenError, StoreError};
 use crate::folder::{Folder, NewLock, Random};
 use crate::instance::{Continuity, Hint, Inside, Outside};
 use crate::key::DatabaseKey;
-use crate::schema::{self, Options, Purpose};
+use crate::schema::{self, Layout, Options, Purpose};
 use crate::{Snapshot, Write};
 
 /// An open database. Shared between threads by reference.
@@ -53,7 +53,7 @@ impl Store {
         {
             return Err(OpenError::file(beside)(error));
         }
-        let connection = schema::connect(&beside, &key, &options, Purpose::Create)?;
+        let connection = schema::connect(&beside, &key, &options, Purpose::Create(Layout::Shrinks))?;
         schema::create_tables(&connection)?;
         write_instance(&connection, random.instance, 1)?;
         connection.close().map_err(|(_, error)| StoreError::from(error))?;
@@ -271,7 +271,7 @@ impl Store {
         *self.writing.lock().unwrap_or_else(PoisonError::into_inner) == Some(thread::current().id())
     }
 
-    fn writer(&self) -> Result<Turn<'_>, StoreError> {
+    pub(crate) fn writer(&self) -> Result<Turn<'_>, StoreError> {
         if self.is_writing_here() {
             return Err(StoreError::Nested);
         }
@@ -283,7 +283,7 @@ impl Store {
 }
 
 /// The writer, while one thread has it.
-struct Turn<'s> {
+pub(crate) struct Turn<'s> {
     connection: MutexGuard<'s, Connection>,
     writing: &'s Mutex<Option<ThreadId>>,
 }

@@ -38,6 +38,7 @@
 
 mod bulk;
 mod collection;
+mod compact;
 mod core;
 mod database;
 mod document;
@@ -69,6 +70,7 @@ mod tests_support;
 
 pub use bulk::BulkProgress;
 pub use collection::Collection;
+pub use compact::{CompactProgress, Compacted, Hindrance};
 pub use database::{Continuity, Database, Options, RecoveryWords};
 pub use document::Document;
 pub use error::Error;

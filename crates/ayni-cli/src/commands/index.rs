@@ -8,7 +8,7 @@ use clap::Subcommand;
 use console::Style;
 use serde_json::{Value as Json, json};
 
-use super::query;
+use super::{compact, query};
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
 use crate::terminal::table::{Cell, Table};
@@ -144,7 +144,10 @@ fn drop(setting: &Setting, project: &Project, definition: &Definition) -> Outcom
     }
     match setting.json {
         true => out::json(&json!({ "collection": collection.name(), "dropped": index.to_json() }))?,
-        false => say::done(format_args!("dropped the index on {index} of {}", collection.name())),
+        false => {
+            say::done(format_args!("dropped the index on {index} of {}", collection.name()));
+            compact::hint(project.database())?;
+        }
     }
     Ok(Answer::Yes)
 }

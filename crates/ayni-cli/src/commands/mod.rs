@@ -3,6 +3,7 @@
 mod address;
 mod backup;
 mod bulk;
+mod compact;
 mod completions;
 mod conflicts;
 mod delete;
@@ -101,6 +102,7 @@ enum Command {
     Peers(peers::Arguments),
     Status(status::Arguments),
     Backup(backup::Arguments),
+    Compact(compact::Arguments),
     Repair(repair::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -166,6 +168,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Some(Command::Peers(arguments)) => peers::run(setting, arguments),
         Some(Command::Status(arguments)) => status::run(setting, arguments),
         Some(Command::Backup(arguments)) => backup::run(setting, arguments),
+        Some(Command::Compact(arguments)) => compact::run(setting, arguments),
         Some(Command::Repair(arguments)) => repair::run(setting, arguments),
         Some(Command::Completions(arguments)) => completions::run(arguments),
         Some(Command::Man(arguments)) => man::run(setting, arguments),

@@ -3,6 +3,7 @@
 use ayni::{Database, Loss};
 use serde_json::json;
 
+use super::compact;
 use crate::failure::{Answer, Outcome};
 use crate::setting::Setting;
 use crate::terminal::{out, progress, say, words};
@@ -24,7 +25,7 @@ pub(crate) fn run(setting: &Setting, _: Arguments) -> Outcome {
     for damage in &report.lost {
         say::warning(format_args!("damaged: {damage}"));
     }
-    let lost = report.lost.iter().any(|damage| !matches!(damage, Loss::Start | Loss::Views));
+    let lost = report.lost.iter().any(|damage| !matches!(damage, Loss::Start | Loss::Views | Loss::Room));
     if let Some(kept) = &report.kept {
         say::note(format_args!("The damaged file is kept as {}.", kept.display()));
     }
@@ -48,6 +49,7 @@ pub(crate) fn run(setting: &Setting, _: Arguments) -> Outcome {
                 say::done(format_args!("saved what was left; documents and indexes were made again from {entries}"))
             }
         }
+        compact::hint(&database)?;
     }
     Ok(Answer::from(!lost))
 }

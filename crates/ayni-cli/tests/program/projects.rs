@@ -189,3 +189,48 @@ fn a_backup_is_made_told_of_and_opened() {
     device.refused(&["backup", &to], 1, "holds a database already");
     device.refused(&["backup", &device.file("file", "")], 1, "file");
 }
+
+#[test]
+fn room_that_nothing_uses_goes_back_to_the_disk_while_another_process_syncs() {
+    let device = Device::with_project("Ana");
+    let record = |number| format!("{{\"number\":{number},\"name\":\"{}\"}}\n", "Cusco ".repeat(30));
+    let file = device.file("numbers.jsonl", &(0..3_000).map(record).collect::<String>());
+    device.ok(&["import", &file, "-c", "numbers", "--id", "number"]);
+    device.ok(&["index", "add", "numbers", "name"]);
+    let syncing = device.syncing(&[]);
+    device.ok(&["index", "drop", "numbers", "name"]);
+    let digest = device.digest();
+    let compacted = device.json(&["compact"]);
+    let bytes = |name: &str| compacted[name].as_u64().unwrap();
+    assert!(bytes("after") + 400_000 < bytes("before"), "{compacted}");
+    assert_eq!((bytes("free"), &compacted["hindrance"]), (0, &Json::Null));
+    let again = device.run(&["compact"]);
+    assert!(again.code == 0 && again.err.contains("nothing to give back"), "{}", again.err);
+    drop(syncing);
+    assert_eq!(device.digest(), digest);
+    device.ok(&["put", "numbers", "number=3001"]);
+    assert_eq!(device.run(&["repair"]).code, 0, "it is sound");
+    device.refused(&["compact", "now"], 2, "now");
+    Device::bare().refused(&["compact"], 1, "holds no database");
+}
+
+#[test]
+fn whoever_reads_for_long_is_named_as_what_keeps_room_from_going_back() {
+    let device = Device::with_project("Ana");
+    let record = |number| format!("{{\"number\":{number},\"name\":\"{}\"}}\n", "Cusco ".repeat(50));
+    let file = device.file("numbers.jsonl", &(0..3_000).map(record).collect::<String>());
+    device.ok(&["import", &file, "-c", "numbers", "--id", "number"]);
+    device.ok(&["index", "add", "numbers", "name"]);
+    // It holds the state that it exports until what it wrote is read.
+    let mut export = device.command(&["export", "-c", "numbers"]);
+    let mut export = export.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut output = export.stdout.take().unwrap();
+    std::io::Read::read_exact(&mut output, &mut [0]).unwrap();
+    device.ok(&["index", "drop", "numbers", "name"]);
+    let compacted = device.run(&["compact"]);
+    assert!(compacted.code == 1 && compacted.err.contains("somebody else is reading"), "{}", compacted.err);
+    assert_eq!(device.json(&["compact"])["hindrance"], "in_use");
+    std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+    assert!(export.wait().unwrap().success());
+    assert_eq!(device.json(&["compact"])["hindrance"], Json::Null);
+}

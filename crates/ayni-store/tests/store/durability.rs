@@ -1,10 +1,12 @@
 //! What was acknowledged is there, whatever the disk does.
 
+use std::ops::ControlFlow;
+
 use ayni_log::ids::LogKind;
 use ayni_store::{Continuity, Folder, Opened, Options, Store, StoreError, Write};
 
 use crate::faulty_vfs::{Disk, Fault, NAME};
-use crate::support::{Author, Commit, PROJECT, Place, append, collection, copy, insert, key, read};
+use crate::support::{Author, Commit, PROJECT, Place, append, collection, copy, insert, key, read, write};
 
 /// Small enough that the write-ahead log is moved into the database several times within a test, and that pages do not all
 /// stay in memory.
@@ -112,6 +114,47 @@ fn a_power_cut_at_any_moment_leaves_everything_acknowledged_and_nothing_in_part(
         let there = whole(&reopened(&place.folder));
         assert!(there >= acknowledged, "power cut at {moment}: {acknowledged} acknowledged, {there} there");
         assert!(lengths.contains(&there), "power cut at {moment}: {there} entries are no whole commit");
+    }
+}
+
+/// What the workload leaves, and the room of an index that is gone, in a database that was just opened.
+fn with_free_room(commits: &[Commit]) -> (Place, Store) {
+    let place = Place::new();
+    let store = place.create_with(options());
+    assert!(run(&store, commits).1.is_empty());
+    let spare = write(&store, |write| {
+        let (_, collection) = collection(write)?;
+        let (spare, _) = write.add_index(collection, b"spare")?;
+        (0..400_i64).try_for_each(|number| write.insert_key(spare, number.to_be_bytes().repeat(60), number))?;
+        Ok(spare)
+    });
+    write(&store, |write| write.drop_index(spare));
+    (place, store)
+}
+
+#[test]
+fn a_power_cut_at_any_moment_of_a_compaction_loses_nothing_and_the_next_goes_on() {
+    let disk = Disk::new();
+    let commits = commits(&WORKLOAD);
+    let patterns: [fn(usize) -> bool; 3] = [|_| false, |_| true, |number| number % 2 == 0];
+    for moment in 0.. {
+        disk.renew();
+        let (place, store) = with_free_room(&commits);
+        let free = store.free_bytes().unwrap();
+        disk.set(Fault::PowerCut(moment));
+        let compacted = store.compact(|_| ControlFlow::Continue(()));
+        drop(store);
+        disk.lose_unsynced(patterns[moment % patterns.len()]);
+        let report = ayni_store::check(&place.folder, &key(&place.folder), &Options::default()).unwrap();
+        assert_eq!((report.lost, report.entries), (Vec::new(), 113), "power cut at {moment}");
+        let store = reopened(&place.folder);
+        assert_eq!(whole(&store), 113, "power cut at {moment}");
+        assert_eq!(store.compact(|_| ControlFlow::Continue(())).unwrap().free, 0);
+        assert_eq!(whole(&store), 113, "power cut at {moment}");
+        if compacted.is_ok() {
+            assert!(moment > 20 && free > 100_000, "{moment} operations for {free} bytes");
+            break;
+        }
     }
 }
 

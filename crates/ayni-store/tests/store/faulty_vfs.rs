@@ -45,9 +45,10 @@ struct State {
     fault: Fault,
     operations: usize,
     syncs: usize,
+    temporary: usize,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { files: BTreeMap::new(), fault: Fault::None, operations: 0, syncs: 0 });
+static STATE: Mutex<State> = Mutex::new(State::NEW);
 static TURN: Mutex<()> = Mutex::new(());
 static REGISTERED: Once = Once::new();
 
@@ -71,7 +72,7 @@ impl Disk {
 
     /// Forgets all files, and works again.
     pub(crate) fn renew(&self) {
-        *state() = State { files: BTreeMap::new(), fault: Fault::None, operations: 0, syncs: 0 };
+        *state() = State::NEW;
     }
 
     pub(crate) fn set(&self, fault: Fault) {
@@ -85,6 +86,11 @@ impl Disk {
 
     pub(crate) fn syncs(&self) -> usize {
         state().syncs
+    }
+
+    /// Files without a name, which SQLite takes for what it does not hold in memory.
+    pub(crate) fn temporary(&self) -> usize {
+        state().temporary
     }
 
     /// Writes to files that are not synced yet.
@@ -124,6 +130,8 @@ impl Change {
 }
 
 impl State {
+    const NEW: Self = Self { files: BTreeMap::new(), fault: Fault::None, operations: 0, syncs: 0, temporary: 0 };
+
     /// Counts one operation; an error code if it is to fail.
     fn operate(&mut self, failure: c_int, is_sync: bool) -> Result<(), c_int> {
         self.operations += 1;
@@ -206,7 +214,9 @@ unsafe extern "C" fn open(
         let real_vfs = (*vfs).pAppData.cast::<sqlite3_vfs>();
         let code = (*real_vfs).xOpen.unwrap()(real_vfs, name, (*ours).real, flags, out_flags);
         if code == ffi::SQLITE_OK {
-            if !name.is_null() {
+            if name.is_null() {
+                state().temporary += 1;
+            } else {
                 let path = PathBuf::from(CStr::from_ptr(name).to_str().unwrap());
                 let durable = std::fs::read(&path).unwrap_or_default();
                 state().files.entry(path.clone()).or_insert(FileState { durable, pending: Vec::new() });

@@ -1,5 +1,6 @@
 //! What the store promises, tested through its public face, over real files, and over files that fail.
 
+mod compacting;
 mod damage;
 mod durability;
 mod faulty_vfs;
