@@ -34,7 +34,8 @@ elsewhere and with --format, all.
 Examples:
   ayni sql
   ayni sql 'SELECT country, count(*) FROM places GROUP BY country'
-  ayni sql 'SELECT * FROM wells JOIN villages v ON v._id = village WHERE depth > ?' 20
+  ayni sql 'SELECT * FROM wells JOIN villages v ON v._id = village'
+  ayni sql 'SELECT name FROM wells WHERE depth > ? ORDER BY depth' 20
   ayni sql 'SELECT * FROM places WHERE name = :name' --param name=Puno --json
   ayni sql - --format csv < report.sql > report.csv
   ayni sql 'SELECT name FROM places WHERE population > 100000' --explain")]
