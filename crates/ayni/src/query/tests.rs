@@ -80,6 +80,10 @@ fn passes(value: Option<&Value>, operator: &str, operand: &Json) -> bool {
             };
             operand == name || (operand == "geometry" && matches!(value, Value::Geometry(_)))
         }
+        ("$mod", Value::Int(number)) => {
+            let [divisor, remainder] = [0, 1].map(|at| i128::from(operand[at].as_i64().unwrap()));
+            i128::from(*number) % divisor == remainder
+        }
         ("$mod", _) => value.as_number().is_some_and(|number| {
             let [divisor, remainder] = [0, 1].map(|at| operand[at].as_f64().unwrap());
             number.fract() == 0.0 && number % divisor == remainder

@@ -125,7 +125,9 @@ impl Test {
             Self::Type(expected) => expected.is_of(value),
             Self::Size(size) => value.as_list().is_some_and(|items| items.len() as u64 == *size),
             Self::Mod { divisor, remainder } => {
-                whole(value).and_then(|whole| whole.checked_rem(*divisor)) == Some(*remainder)
+                // The least integer has no remainder by -1, though 64 bits cannot divide it.
+                let [divisor, remainder] = [*divisor, *remainder].map(i128::from);
+                whole(value).and_then(|whole| i128::from(whole).checked_rem(divisor)) == Some(remainder)
             }
             Self::Regex(pattern) => value.as_text().is_some_and(|text| pattern.is_found_in(text)),
             Self::BeginsWith(beginning) => value.as_text().is_some_and(|text| text.starts_with(beginning)),
