@@ -34,7 +34,7 @@ impl State {
         id: DocumentId,
         document: &mut Document,
     ) -> Result<(), Error> {
-        if document.has_conflicts() && document.is_present() && self.handler_of(collection).is_some() {
+        if self.asked(collection, document).is_some() {
             let versions = versions_of(store, self, document.heads().iter().map(|head| head.0))?;
             self.handle_versions(collection, id, document, &versions);
         }
@@ -49,11 +49,7 @@ impl State {
         document: &mut Document,
         versions: &[Version],
     ) {
-        let Some((handler, known)) = self.handler_of(collection) else { return };
-        let is_asked = document.has_conflicts() && document.is_present();
-        if !is_asked || self.handlers.had_no_answer(known.basis, document.heads()) {
-            return;
-        }
+        let Some((handler, known)) = self.asked(collection, document) else { return };
         match fold(versions, handler, known) {
             Ok(fields) => {
                 let which = handler.id();
@@ -65,6 +61,14 @@ impl State {
                 self.handlers.note_no_answer(known.basis, document.heads());
             }
         }
+    }
+
+    /// The handler that is to be asked about a document, if any is.
+    fn asked(&self, collection: CollectionRow, document: &Document) -> Option<(&ConflictHandler, &KnownSchema)> {
+        if !document.has_conflicts() || !document.is_present() {
+            return None;
+        }
+        self.handler_of(collection).filter(|(_, known)| !self.handlers.had_no_answer(known.basis, document.heads()))
     }
 
     /// The handler that the schema of a collection names, if this process has it.
