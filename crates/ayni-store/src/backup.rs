@@ -39,7 +39,8 @@ impl Store {
     }
 
     fn copy_into(&self, file: &Path) -> Result<(), StoreError> {
-        let source = schema::connect(&self.folder().database_file(), self.key(), self.options(), Purpose::Read)?;
+        let source =
+            schema::connect(&self.folder().database_file(), self.key(), self.options(), Purpose::Read { cache: 64 })?;
         let mut copy = schema::connect(file, self.key(), self.options(), Purpose::Create(Layout::Shrinks))?;
         // In one step: between two, a commit would make it begin again.
         Backup::new(&source, &mut copy)?.step(-1)?;

@@ -27,6 +27,7 @@ mod instance;
 mod key;
 mod notes;
 mod places;
+mod readers;
 mod rebuild;
 mod repair;
 mod rescue;

@@ -212,8 +212,10 @@ mod tests {
         let folder = Folder::new(root.path().join("db"), root.path().join("keys"));
         let random = Random { key: [1; 48], database: [1; 16], instance: [1; 16], salt: [1; 16], key_file: [1; 32] };
         let store = Store::create(&folder, NewLock::KeyFile, &random, Options::default()).unwrap();
-        let connect =
-            || schema::connect(&folder.database_file(), store.key(), &Options::default(), Purpose::Read).unwrap();
+        let connect = || {
+            schema::connect(&folder.database_file(), store.key(), &Options::default(), Purpose::Read { cache: 64 })
+                .unwrap()
+        };
         let fixed = roots(&connect());
         assert!(fixed.len() > 20, "{fixed:?}");
         let mut kept = Vec::new();
@@ -238,7 +240,7 @@ mod tests {
         let pages = fs::metadata(folder.database_file()).unwrap().len() / PAGE_BYTES;
         let names = write_template(&template, store.key(), &Options::default(), Layout::Shrinks, pages).unwrap();
         assert!(names.len() > 1 && names.iter().all(|page| *page == 1 || *page > pages), "{names:?} of {pages}");
-        let fresh = schema::connect(&template, store.key(), &Options::default(), Purpose::Read).unwrap();
+        let fresh = schema::connect(&template, store.key(), &Options::default(), Purpose::Read { cache: 64 }).unwrap();
         let fresh = roots(&fresh);
         assert!(fixed.iter().all(|(name, root)| fresh.get(name) == Some(root)), "{fixed:?}, {fresh:?}");
     }

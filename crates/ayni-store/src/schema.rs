@@ -88,8 +88,10 @@ const READ_NAMES: &str = "SELECT count(*) FROM sqlite_schema;";
 pub struct Options {
     /// KiB of pages that the writer keeps in memory.
     pub writer_cache: u32,
-    /// KiB of pages that each reader keeps in memory.
+    /// KiB of pages that the reader keeps in memory who begins while nobody else reads.
     pub reader_cache: u32,
+    /// KiB of pages that each reader beside it keeps in memory.
+    pub other_readers_cache: u32,
     /// Readers that are kept open for the next use.
     pub readers: usize,
     /// Pages in the write-ahead log after which they are moved into the database.
@@ -104,7 +106,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             writer_cache: 64 << 10,
-            reader_cache: 4 << 10,
+            reader_cache: 32 << 10,
+            other_readers_cache: 4 << 10,
             readers: 4,
             checkpoint_pages: 4_000,
             patience: Duration::from_secs(30),
@@ -131,7 +134,10 @@ pub(crate) enum Purpose {
     /// Writes, and reads what it wrote.
     Write,
     /// Reads only.
-    Read,
+    Read {
+        /// KiB of pages that it keeps in memory.
+        cache: u32,
+    },
     /// Reads a damaged file, changing nothing of how it is kept.
     Inspect,
 }
@@ -147,7 +153,7 @@ pub(crate) fn connect(
         Purpose::Create(_) => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         // A reader must be able to recover the write-ahead log after a crash, so the file is opened for writing, and
         // `query_only` keeps the reader from it.
-        Purpose::Write | Purpose::Read | Purpose::Inspect => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Purpose::Write | Purpose::Read { .. } | Purpose::Inspect => OpenFlags::SQLITE_OPEN_READ_WRITE,
     };
     if let Purpose::Create(_) = purpose {
         // An empty file is an empty database to SQLite, and what it keeps beside one is for the same readers.
@@ -174,7 +180,7 @@ pub(crate) fn connect(
         Purpose::Create(Layout::Fixed) => (options.writer_cache, "PRAGMA journal_mode = DELETE;"),
         Purpose::Write => (options.writer_cache, "PRAGMA journal_mode = WAL;"),
         // The file itself says which.
-        Purpose::Read => (options.reader_cache, READ_NAMES),
+        Purpose::Read { cache } => (cache, READ_NAMES),
         Purpose::Inspect => (options.writer_cache, READ_NAMES),
     };
     connection.execute_batch(&format!(
@@ -184,7 +190,7 @@ pub(crate) fn connect(
          PRAGMA trusted_schema = OFF;",
         options.checkpoint_pages
     ))?;
-    if purpose == Purpose::Read {
+    if let Purpose::Read { .. } = purpose {
         connection.pragma_update(None, "query_only", true)?;
     }
     connection.set_prepared_statement_cache_capacity(128);

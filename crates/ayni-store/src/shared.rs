@@ -2,16 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
-
 use crate::error::StoreError;
+use crate::readers::Reader;
 use crate::{Snapshot, Store};
 
 /// The state of the database after some commit, for several who read it in turns. Cheap to clone.
 ///
 /// As long as one is kept, the database keeps what it shows: let go of all soon.
 #[derive(Clone)]
-pub struct SharedSnapshot(Arc<Mutex<Connection>>);
+pub struct SharedSnapshot(Arc<Mutex<Reader>>);
 
 impl SharedSnapshot {
     /// Runs `work` on the snapshot. Within it no other of its clones can be asked.
@@ -30,7 +29,7 @@ impl Store {
         &self,
         work: impl FnOnce(&SharedSnapshot) -> Result<T, E>,
     ) -> Result<T, E> {
-        let reader = self.take_reader()?;
+        let reader = self.reader()?;
         reader.execute_batch("BEGIN").map_err(StoreError::from)?;
         let shared = SharedSnapshot(Arc::new(Mutex::new(reader)));
         shared.with(|snapshot| snapshot.begin())?;
@@ -41,7 +40,7 @@ impl Store {
             && let Ok(reader) = reader.into_inner()
             && reader.execute_batch("ROLLBACK").is_ok()
         {
-            self.keep_reader(reader);
+            reader.keep();
         }
         result
     }

@@ -11,6 +11,7 @@ use crate::error::{OpenError, StoreError};
 use crate::folder::{Folder, NewLock, Random};
 use crate::instance::{Continuity, Hint, Inside, Outside};
 use crate::key::DatabaseKey;
+use crate::readers::{Reader, Readers};
 use crate::schema::{self, Layout, Options, Purpose};
 use crate::{Snapshot, Write};
 
@@ -22,7 +23,7 @@ pub struct Store {
     writer: Mutex<Connection>,
     /// The thread that has the writer.
     writing: Mutex<Option<ThreadId>>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Readers,
     watcher: Mutex<Connection>,
     outside: Outside,
     instance: Mutex<[u8; 16]>,
@@ -106,14 +107,14 @@ impl Store {
         };
         let writer = schema::connect(&file, &key, &options, Purpose::Write).map_err(unreadable)?;
         schema::check_version(&writer, &file)?;
-        let watcher = schema::connect(&file, &key, &Options { reader_cache: 64, ..options.clone() }, Purpose::Read)?;
+        let watcher = schema::connect(&file, &key, &options, Purpose::Read { cache: 64 })?;
         Ok(Self {
             folder: folder.clone(),
             key,
             options,
             writer: Mutex::new(writer),
             writing: Mutex::default(),
-            readers: Mutex::default(),
+            readers: Readers::default(),
             watcher: Mutex::new(watcher),
             outside,
             instance: Mutex::new(instance),
@@ -177,33 +178,21 @@ impl Store {
     /// # Errors
     /// Those of `work`, and [`StoreError`] for the beginning.
     pub fn read<T, E: From<StoreError>>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T, E>) -> Result<T, E> {
-        let reader = self.take_reader()?;
+        let reader = self.reader()?;
         let run = |sql| reader.prepare_cached(sql)?.execute([]);
         run("BEGIN").map_err(StoreError::from)?;
         let result = work(&Snapshot::new(&reader));
         // Nothing was written, so how the transaction ends cannot matter to the result.
         let ended = run("COMMIT");
         if ended.is_ok() && result.is_ok() {
-            self.keep_reader(reader);
+            reader.keep();
         }
         result
     }
 
     /// A connection for reading, on which no transaction is open.
-    pub(crate) fn take_reader(&self) -> Result<Connection, StoreError> {
-        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match kept {
-            Some(reader) => Ok(reader),
-            None => schema::connect(&self.folder.database_file(), &self.key, &self.options, Purpose::Read),
-        }
-    }
-
-    /// Keeps a connection for the next who reads.
-    pub(crate) fn keep_reader(&self, reader: Connection) {
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < self.options.readers {
-            readers.push(reader);
-        }
+    pub(crate) fn reader(&self) -> Result<Reader, StoreError> {
+        self.readers.take(&self.folder.database_file(), &self.key, &self.options)
     }
 
     /// Like [`Store::read`], with what [`Write::others`] would have said at the moment of the snapshot; `None` if another
