@@ -49,21 +49,35 @@ pub(crate) fn tokens(text: &str, tokenizer: Tokenizer) -> Vec<Token> {
 }
 
 /// The tokens of texts with spaces between, as they stand in a column of an index.
-pub(crate) fn column(texts: &[String], tokenizer: Tokenizer) -> String {
-    let mut column = String::new();
+pub(crate) fn column(texts: &[&str], tokenizer: Tokenizer) -> String {
+    let mut column = String::with_capacity(texts.iter().map(|text| text.len() + 1).sum());
     for text in texts {
-        for (at, token) in tokens(text, tokenizer).iter().enumerate() {
-            if at == 0 && !column.is_empty() {
-                column.push(' ');
-                column.push_str(BETWEEN_TEXTS);
-            }
+        let mut at_start = true;
+        let mut add = |token: &str| {
             if !column.is_empty() {
                 column.push(' ');
+                if std::mem::take(&mut at_start) {
+                    column.push_str(BETWEEN_TEXTS);
+                    column.push(' ');
+                }
             }
-            column.push_str(&token.text);
+            at_start = false;
+            column.push_str(token);
+        };
+        match plain_words(text).filter(|_| tokenizer == Tokenizer::Words) {
+            Some(words) => words.for_each(|word| add(&word.to_ascii_lowercase())),
+            None => tokens(text, tokenizer).iter().for_each(|token| add(&token.text)),
         }
     }
     column
+}
+
+/// The words of a text, but for capitals, where they can be told without looking at each letter: it is ASCII, and nothing in it
+/// is an apostrophe.
+fn plain_words(text: &str) -> Option<impl Iterator<Item = &str>> {
+    let is_plain = text.bytes().all(|letter| letter.is_ascii() && !matches!(letter, b'\'' | b'`'));
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    is_plain.then(|| words.map(|word| word.get(..WORD_LETTERS).unwrap_or(word)))
 }
 
 /// What is looked for in place of a text that was asked for: its tokens one after the other, of which the last need only

@@ -92,8 +92,8 @@ fn letters_in_a_row_overlap_run_over_words_and_end_with_the_text() {
 
 #[test]
 fn no_phrase_runs_from_one_text_into_the_next() {
-    assert_eq!(column(&["water".into(), String::new(), "well".into()], Tokenizer::Words), "water \u{e000} well");
-    assert_eq!(column(&["…".into(), "well".into()], Tokenizer::Words), "well");
+    assert_eq!(column(&["water", "", "well"], Tokenizer::Words), "water \u{e000} well");
+    assert_eq!(column(&["…", "well"], Tokenizer::Words), "well");
 }
 
 proptest! {
@@ -112,5 +112,15 @@ proptest! {
         // What is read again gives the same, but for a cut that falls apart differently.
         let again = words_of(&found.iter().map(|token| token.text.as_str()).collect::<Vec<_>>().join(" "));
         prop_assert_eq!(again.len(), found.len());
+    }
+
+    #[test]
+    fn a_column_is_the_words_of_its_texts(texts in proptest::collection::vec("[ -~]{0,40}|[A-z ]{60,90}|\\PC{0,20}", 0..4)) {
+        for tokenizer in [Tokenizer::Words, Tokenizer::Trigrams] {
+            let tokens = |text: &String| tokens(text, tokenizer).into_iter().map(|token| token.text).collect::<Vec<_>>().join(" ");
+            let expected: Vec<String> = texts.iter().map(tokens).filter(|tokens| !tokens.is_empty()).collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            prop_assert_eq!(column(&texts, tokenizer), expected.join(" \u{e000} "));
+        }
     }
 }

@@ -215,10 +215,10 @@ pub(crate) fn columns(fields: &[Path], tokenizer: Tokenizer, document: &impl Tex
 }
 
 /// The texts in values, those in lists and maps too, in order.
-pub(crate) fn texts<'v>(values: impl IntoIterator<Item = &'v Value>) -> Vec<String> {
-    fn collect(value: &Value, found: &mut Vec<String>) {
+pub(crate) fn texts<'v>(values: impl IntoIterator<Item = &'v Value>) -> Vec<&'v str> {
+    fn collect<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
         match value {
-            Value::Text(text) => found.push(text.clone()),
+            Value::Text(text) => found.push(text),
             Value::List(items) => items.iter().for_each(|item| collect(item, found)),
             Value::Map(fields) => fields.values().for_each(|value| collect(value, found)),
             _ => {}
