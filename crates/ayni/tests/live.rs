@@ -478,3 +478,28 @@ fn words_and_areas_are_watched_with_an_index_and_without() {
     set(&project, first, "at", Geometry::Point(Position::new(0.0, 0.0)));
     assert_eq!(read(&mut readers), [3, 3, 2, 2]);
 }
+
+#[test]
+fn the_nearest_are_watched_in_the_order_of_their_distance() {
+    use ayni::doc::{Geometry, Position};
+    use ayni::query::Area;
+    let [ana, _] = team();
+    let (project, mine) = (ana.project(), places(&ana));
+    let at = |metres: f64| Geometry::Point(Position::new(-71.5, -13.5 + metres / 111_195.0));
+    let field = || "at".parse::<ayni::query::Path>().unwrap();
+    let query = Query::default().within(field(), Area::near(Position::new(-71.5, -13.5), 10_000.0).unwrap()).limit(2);
+    let mut reader = Reader::of(&mine, query);
+    let far = create(&project, fields([("at", at(900.0).into())]));
+    let middle = create(&project, fields([("at", at(500.0).into())]));
+    let close = create(&project, fields([("at", at(100.0).into())]));
+    let mut told = |act: &dyn Fn()| {
+        act();
+        let signs = signs(&reader.read());
+        reader.check(&mine);
+        (signs, reader.live.ids().collect::<Vec<_>>())
+    };
+    assert_eq!(told(&|| ()).1, [close, middle]);
+    assert_eq!(told(&|| set(&project, far, "at", at(10.0))).1, [far, close]);
+    assert_eq!(told(&|| set(&project, far, "at", at(200.0))), (vec!["0>1".into()], vec![close, far]));
+    assert_eq!(told(&|| set(&project, far, "at", at(20_000.0))).1, [close, middle]);
+}

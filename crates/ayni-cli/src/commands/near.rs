@@ -51,9 +51,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
-    let here = position(&arguments.place)?;
-    let metres = arguments.metres.or(arguments.km.map(|km| km * 1e3)).unwrap_or(f64::INFINITY);
-    let area = Area::near(here, metres).map_err(Failure::nonsense)?;
+    let most = arguments.metres.or(arguments.km.map(|km| km * 1e3));
+    let area = area(&arguments.place, most)?;
     let selector = query::selector(&arguments.selector)?;
     let project = setting.open_project()?;
     let collection = project.collection(&arguments.collection);
@@ -65,12 +64,12 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let took = start.elapsed();
     let more = found.len() as u64 > arguments.limit;
     found.truncate(usize::try_from(arguments.limit).unwrap_or(usize::MAX));
-    let rows: Vec<Row<'_>> = found.iter().map(|document| Row::of(document, &query, here, &field)).collect();
+    let rows: Vec<Row<'_>> = found.iter().map(|document| Row::of(document, &query, &field)).collect();
     if setting.json {
         out::json(&Json::Array(rows.iter().map(Row::json).collect()))?;
     } else if rows.is_empty() {
         say::note(format_args!("nothing in {} lies there", collection.name()));
-        let further = metres.is_finite() || !arguments.selector.is_empty();
+        let further = most.is_some() || !arguments.selector.is_empty();
         match further {
             true => say::hint("look further with --km, or with less of a condition"),
             false => say::hint(format_args!("its field {field} has no places: name another with --field")),
@@ -82,6 +81,11 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
         }
     }
     Ok(Answer::from(!rows.is_empty()))
+}
+
+/// What lies round a place that is written as latitude and longitude: no further than so many metres, if any.
+pub(super) fn area(place: &str, metres: Option<f64>) -> Result<Area, Failure> {
+    Area::near(position(place)?, metres.unwrap_or(f64::INFINITY)).map_err(Failure::nonsense)
 }
 
 /// A latitude and a longitude with a comma between.
@@ -104,11 +108,12 @@ struct Row<'d> {
 }
 
 impl<'d> Row<'d> {
-    fn of(document: &'d Document, query: &Query, here: Position, field: &Path) -> Self {
+    fn of(document: &'d Document, query: &Query, field: &Path) -> Self {
         let metres = query.metres_to(document).unwrap_or_default();
+        let here = query.area.as_ref().and_then(|(_, area)| area.place());
         let value = document.get(field.names());
         let there = value.as_ref().and_then(place::first_place);
-        let degrees = there.filter(|_| metres > 0.0).map(|there| direction(here, there));
+        let degrees = here.zip(there).filter(|_| metres > 0.0).map(|(here, there)| direction(here, there));
         Self { document, fields: document.fields(), metres, degrees }
     }
 

@@ -7,12 +7,12 @@ use std::pin::pin;
 use std::time::Duration;
 
 use ayni::doc::Map;
-use ayni::query::{Projection, Query, Sort};
+use ayni::query::{Area, Projection, Query, Search, Sort};
 use ayni::{Collection, Difference, Document, DocumentId};
 use console::{Style, style};
 use serde_json::{Value as Json, json};
 
-use super::{document, query, sync};
+use super::{document, near, place, query, sync, within};
 use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
 use crate::terminal::{fit, out, say, words};
@@ -26,7 +26,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 #[derive(clap::Args)]
 #[command(after_help = "\
 Shows what there is, and then each difference: + appeared, ~ changed, ↑ ↓ moved up or down, - went. It sees what any process \
-on this device writes, and what `ayni sync` brings in. Ctrl-C ends it. A selector is written as for `ayni query`.
+on this device writes, and what `ayni sync` brings in. Ctrl-C ends it. A selector is written as for `ayni query`, words as \
+for `ayni search`, places as for `ayni near` and `ayni within`. With --near the nearest come first.
 
 With --json there is one JSON value a line: \"appeared\", \"changed\", \"moved\" and \"went\" with places from 0, each to be \
 applied in turn; after those of one commit or several together comes \"now\".
@@ -35,13 +36,44 @@ Examples:
   ayni watch places
   ayni watch places country=PE --sort population:desc --limit 20
   ayni watch places 'population>=100000' --fields name,population
+  ayni watch wells --search 'agua -seco' --within -73,-14,-71,-13
+  ayni watch wells --near -13.532,-71.9675 --km 50 --limit 10
   ayni watch places --json")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     asked: query::Asked,
+    /// Only documents with these words
+    #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
+    search: Option<String>,
+    /// The nearest to this place: latitude and longitude
+    #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
+    near: Option<String>,
+    /// With --near: no further than this
+    #[arg(long, value_name = "NUMBER", requires = "near")]
+    km: Option<f64>,
+    /// Only what lies in a box (west,south,east,north) or in the shape of a GeoJSON file
+    #[arg(long, value_name = "BOX|FILE", allow_hyphen_values = true, conflicts_with = "near")]
+    within: Option<String>,
+    /// The field with the places [default: the one that has some]
+    #[arg(long)]
+    field: Option<String>,
+}
+
+impl Arguments {
+    /// Where documents must lie, if that is asked for.
+    fn area(&self) -> Result<Option<Area>, Failure> {
+        match (&self.near, &self.within) {
+            (Some(place), _) => near::area(place, self.km.map(|km| km * 1e3)).map(Some),
+            (None, Some(area)) => within::area(area).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
+    let area = arguments.area()?;
+    let search = arguments.search.as_deref().map(str::parse::<Search>).transpose().map_err(Failure::nonsense)?;
+    let field = arguments.field;
     let arguments = arguments.asked;
     let selector = query::selector(&arguments.conditions())?;
     let fields = query::fields(arguments.fields.as_deref())?;
@@ -50,7 +82,10 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     let database = project.database();
     let collection = project.collection(&arguments.collection);
     let mut query = Query::new(selector).sort(sort).skip(arguments.skip);
-    query.limit = arguments.limit;
+    (query.search, query.limit) = (search, arguments.limit);
+    if let Some(area) = area {
+        query.area = Some((place::field(&collection, field.as_deref())?, area));
+    }
     let _signals = ayni_net::wake::watch(database).map_err(Failure::told)?;
     let mut screen = Screen::new(setting, &collection, &query, fields);
     let mut live = collection.watch(query);
@@ -92,7 +127,8 @@ impl Screen {
         Self {
             json: setting.json,
             at_terminal: out::is_terminal() && !setting.json,
-            sorted: query.sort != Sort::default(),
+            sorted: query.sort != Sort::default()
+                || query.area.as_ref().is_some_and(|(_, area)| area.place().is_some()),
             fields,
             collection: collection.clone(),
             count: None,

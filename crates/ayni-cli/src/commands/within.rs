@@ -84,7 +84,7 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
 }
 
 /// The area that is written, or stands in a file.
-fn area(text: &str) -> Result<Area, Failure> {
+pub(super) fn area(text: &str) -> Result<Area, Failure> {
     let numbers = text.split(',').all(|part| part.trim().parse::<f64>().is_ok());
     if numbers {
         return text.parse::<Area>().map_err(Failure::nonsense);

@@ -94,6 +94,32 @@ fn what_other_processes_and_devices_write_is_told_as_it_happens() {
     watching.until(&ben, &largest);
 }
 
+#[test]
+fn words_boxes_and_the_nearest_are_watched() {
+    let ana = Device::with_project("Ana");
+    let write = |key: &str, name: &str, x: f64, y: f64| {
+        let at = format!(r#"{{"type":"Point","coordinates":[{x},{y}]}}"#);
+        ana.ok(&["put", "wells", "--key", key, &format!("name={name}"), &format!("at:={at}")]);
+    };
+    write("a", "Ojo de Água", -71.9, -13.5);
+    let mut near = Watching::of(&ana, &["wells", "--near", "-13.5,-71.5", "--km", "100", "--limit", "2"]);
+    let mut inside = Watching::of(&ana, &["wells", "--search", "agua -seco", "--within", "-72,-14,-71,-13"]);
+    assert_eq!((near.list.len(), inside.list.len()), (1, 1));
+    write("b", "Seco, sin agua", -71.6, -13.5);
+    assert_eq!(near.batch(), ["appeared"]);
+    assert_eq!(near.list[0]["name"], "Seco, sin agua", "the nearest comes first");
+    write("c", "agua dulce", -71.7, -13.5);
+    assert_eq!((near.batch().len(), inside.batch()), (2, vec!["appeared".to_owned()]));
+    assert_eq!(
+        near.list.iter().map(|well| well["name"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["Seco, sin agua", "agua dulce"]
+    );
+    ana.refused(&["watch", "wells", "--near", "here"], 2, "is no place");
+    ana.refused(&["watch", "wells", "--near", "1,2", "--within", "1,2,3,4"], 2, "cannot be used with");
+    ana.refused(&["watch", "wells", "--search", "\"agua"], 2, "is not closed");
+    ana.refused(&["watch", "notes", "--near", "1,2"], 1, "no field of notes has places");
+}
+
 #[cfg(unix)]
 #[test]
 fn several_watch_one_folder_and_an_interrupt_ends_each_well() {

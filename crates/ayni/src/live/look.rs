@@ -67,7 +67,7 @@ impl LiveQuery {
             let before = window.of_id(stored.id).cloned();
             let present = stored.flags & flags::DELETED == 0 && self.query.holds(stored.id, &Encoded(&stored.body));
             let document = if present { Some(read(&stored.body, &stored.heads)?) } else { None };
-            let after = document.as_ref().map(|merged| Arc::new(Row::new(&self.query.sort, stored.id, merged)));
+            let after = document.as_ref().map(|merged| Arc::new(Row::new(&self.query, stored.id, merged)));
             let after = after.filter(|row| window.reaches(row));
             if before != after {
                 let merged = document.filter(|_| after.is_some());
@@ -112,7 +112,7 @@ impl LiveQuery {
             }
             None => Vec::new(),
         };
-        let window = Window::of(self.query.sort.clone(), &answer, kept);
+        let window = Window::of(&self.query, &answer, kept);
         let nothing = Window::default();
         let before = self.known.as_ref().map_or(&nothing, |known| &known.window);
         let was = before.iter().map(|row| Change { before: Some(row.clone()), after: window.of_id(row.id).cloned() });

@@ -124,7 +124,7 @@ struct Known {
 
 impl Collection {
     /// Watches the answer to a query: first all documents that are in it appear, then comes each difference, without polling.
-    /// Documents come whole, as from [`Collection::query`]. A query for words or an area without a sort gets one by `_id`.
+    /// Documents come whole, as from [`Collection::query`]. A query for words, without a sort and a place to be near to, gets a sort by `_id`.
     ///
     /// What this process commits or takes in by sync is seen at once. For what another process on the same folder commits it
     /// needs a hint, by [`Database::nudge`](crate::Database::nudge) or [`Database::refresh`](crate::Database::refresh); the
@@ -157,7 +157,7 @@ impl Collection {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn watch(&self, mut query: Query) -> LiveQuery {
-        if query.sort.fields().is_empty() && (query.search.is_some() || query.area.is_some()) {
+        if query.is_by_rank() {
             query.sort = Sort::by_id();
         }
         LiveQuery { collection: self.clone(), query, known: None, effort: Effort::default() }

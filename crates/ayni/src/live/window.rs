@@ -12,7 +12,7 @@ use ayni_log::ids::DocumentId;
 
 use super::ranked::Ranked;
 use crate::document::Document;
-use crate::query::{Sort, SortKey, WithId};
+use crate::query::{Query, Sort, SortKey, WithId};
 
 /// Rows beyond those that are shown. As many documents must go, and none come, until the query is asked anew.
 pub(super) const SPARE: usize = 256;
@@ -22,6 +22,8 @@ pub(super) const SPARE: usize = 256;
 pub(super) struct Row {
     pub(super) id: DocumentId,
     key: SortKey,
+    /// How far it is from the place that the query is about; 0 where that is not the order.
+    metres: f64,
     /// A hash of the version that it is, and of what that shows.
     print: [u8; 16],
 }
@@ -44,7 +46,7 @@ pub(super) struct Window {
 }
 
 impl Row {
-    pub(super) fn new(sort: &Sort, id: DocumentId, document: &Merged) -> Self {
+    pub(super) fn new(query: &Query, id: DocumentId, document: &Merged) -> Self {
         let mut hasher = blake3::Hasher::new();
         for head in document.heads() {
             hasher.update(&head.0.to_be_bytes());
@@ -52,7 +54,8 @@ impl Row {
         hasher.update(&document.encode());
         let mut print = [0; 16];
         hasher.finalize_xof().fill(&mut print);
-        Self { id, key: sort.key(&WithId(id, document)), print }
+        let metres = if query.is_by_distance() { query.metres(document).unwrap_or(f64::INFINITY) } else { 0.0 };
+        Self { id, key: query.sort.key(&WithId(id, document)), metres, print }
     }
 
     /// Whether two rows of one document stand at one place among the others.
@@ -68,17 +71,18 @@ impl PartialEq for Row {
 }
 
 fn compare(sort: &Sort, one: &Row, other: &Row) -> Ordering {
-    sort.compare_keys(&one.key, &other.key).then_with(|| one.id.cmp(&other.id))
+    let sorted = sort.compare_keys(&one.key, &other.key);
+    sorted.then_with(|| one.metres.total_cmp(&other.metres)).then_with(|| one.id.cmp(&other.id))
 }
 
 impl Window {
     /// Of an answer that was asked for up to `most` documents, in their order.
-    pub(super) fn of(sort: Sort, answer: &[Document], most: Option<usize>) -> Self {
+    pub(super) fn of(query: &Query, answer: &[Document], most: Option<usize>) -> Self {
         let rows: Vec<_> =
-            answer.iter().map(|document| Arc::new(Row::new(&sort, document.id, &document.merged))).collect();
+            answer.iter().map(|document| Arc::new(Row::new(query, document.id, &document.merged))).collect();
         let bound = most.filter(|most| rows.len() >= *most).and_then(|_| rows.last().cloned());
         let by_id = rows.iter().map(|row| (row.id, row.clone())).collect();
-        Self { sort, rows: Ranked::from_sorted(rows), by_id, bound }
+        Self { sort: query.sort.clone(), rows: Ranked::from_sorted(rows), by_id, bound }
     }
 
     pub(super) fn len(&self) -> usize {

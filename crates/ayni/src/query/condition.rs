@@ -50,8 +50,18 @@ impl Query {
     /// How far a document is from the place of [`Area::near`](crate::query::Area::near), in metres, if the query asks for one
     /// and the document lies anywhere.
     pub fn metres_to(&self, document: &Document) -> Option<f64> {
+        self.metres(&document.merged)
+    }
+
+    /// The same for a document that is not yet one of a collection.
+    pub(crate) fn metres(&self, document: &impl Lookup) -> Option<f64> {
         let (field, area) = self.area.as_ref()?;
-        area.metres_to(document.merged.lookup(field)?.as_ref())
+        area.metres_to(document.lookup(field)?.as_ref())
+    }
+
+    /// Whether the nearest come first.
+    pub(crate) fn is_by_distance(&self) -> bool {
+        self.order() == Order::Distance
     }
 
     pub(crate) fn holds(&self, id: DocumentId, document: &impl Texts) -> bool {
@@ -63,6 +73,11 @@ impl Query {
             document.lookup(field).is_some_and(|value| area.contains(value.as_ref()))
         };
         self.selector.matches(&WithId(id, document)) && self.area.as_ref().is_none_or(lies_in)
+    }
+
+    /// Whether those that fit the words best come first.
+    pub(crate) fn is_by_rank(&self) -> bool {
+        self.order() == Order::Rank
     }
 
     pub(super) fn order(&self) -> Order {
