@@ -1,6 +1,6 @@
 //! The database: one folder, one device, any number of projects.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -18,57 +18,15 @@ use crate::core::handling::handle_due;
 use crate::core::indexing::makes_index;
 use crate::core::inner::{Inner, LOG_KINDS, NAME, TICKET, check_name};
 use crate::core::project::ProjectCore;
-use crate::environment::{Environment, System, random};
+use crate::environment::{Environment, random};
 use crate::error::Error;
 use crate::handler::{ConflictHandler, Handlers};
+use crate::options::Options;
 use crate::project::Project;
 use crate::sync::pool::{Pool, PoolHandle, enqueue, look_for_due};
 use crate::sync::queue::Job;
 
 pub use ayni_store::Continuity;
-
-/// How a database is opened.
-#[derive(Clone)]
-pub struct Options {
-    /// The folder, outside the database's own, for the key file and for what tells a copied or restored database from
-    /// the one last used here.
-    pub keys: PathBuf,
-    /// Opens (or, for a new database, becomes) the lock; without one a key file in `keys` does.
-    pub passphrase: Option<Zeroizing<String>>,
-    /// The time, randomness and threads.
-    pub environment: Arc<dyn Environment>,
-    /// How the store uses SQLite.
-    pub store: ayni_store::Options,
-    /// What settles conflicts, where the schema of a collection names it.
-    pub conflict_handlers: Vec<ConflictHandler>,
-}
-
-impl Options {
-    /// With a key file in `keys`, on the machine's own clock, randomness and threads.
-    pub fn new(keys: impl Into<PathBuf>) -> Self {
-        Self {
-            keys: keys.into(),
-            passphrase: None,
-            environment: Arc::new(System),
-            store: ayni_store::Options::default(),
-            conflict_handlers: Vec::new(),
-        }
-    }
-
-    /// With a passphrase instead.
-    #[must_use]
-    pub fn passphrase(mut self, passphrase: impl Into<String>) -> Self {
-        self.passphrase = Some(Zeroizing::new(passphrase.into()));
-        self
-    }
-
-    /// With one more conflict handler; of several with one name and version the last is taken.
-    #[must_use]
-    pub fn conflict_handler(mut self, handler: ConflictHandler) -> Self {
-        self.conflict_handlers.push(handler);
-        self
-    }
-}
 
 /// An open database. Cheap to clone; all clones are the same database.
 ///
