@@ -46,6 +46,8 @@ impl Database {
         }
         ProjectCore::outdate(&cores, &self.inner, || Ok(self.inner.store.write(|tx| tx.drop_views())?))?;
         for core in &cores {
+            // Damage may have taken what said that there are some.
+            core.write(&self.inner, |tx, state| state.keep_indexes_of_schemas(tx))?;
             loop {
                 let done = core.write(&self.inner, |tx, state| {
                     let mut documents = Documents::default();
@@ -86,5 +88,26 @@ mod tests {
         let device = device.restart();
         assert_eq!(get(&device.project(), id, "name"), Some("Cusco".into()));
         assert!(device.database.views_are_current().unwrap());
+    }
+
+    #[test]
+    fn an_index_of_a_schema_that_damage_took_is_made_again() {
+        let [device] = team();
+        let places = || device.project().collection("places");
+        places().set_schema(&r#"{"indexes": ["name"]}"#.parse().unwrap()).unwrap();
+        create(&device.project(), fields([("name", "Cusco".into())]));
+        let index: crate::Index = "name".parse().unwrap();
+        assert_eq!(places().indexes().unwrap(), [index.clone()]);
+        let (core, inner) = (&device.project().core, &device.database.inner);
+        let row = core.read(inner, |_, state| Ok(state.indexes.values().flatten().next().unwrap().row)).unwrap();
+        let take = || Ok(inner.store.write(|tx| tx.drop_index(row))?);
+        ProjectCore::outdate(std::slice::from_ref(core), inner, take).unwrap();
+        assert_eq!(places().indexes().unwrap(), []);
+
+        device.database.rebuild_views(|_| ()).unwrap();
+        let device = device.restart();
+        let places = device.project().collection("places");
+        assert_eq!(places.indexes().unwrap(), [index.clone()]);
+        assert_eq!(places.explain(&"name=Cusco".parse().unwrap()).unwrap().found, 1);
     }
 }

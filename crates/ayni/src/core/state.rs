@@ -271,16 +271,21 @@ impl State {
         if basis == self.schemas_follow {
             return Ok(());
         }
-        let schemas = read_schemas(&self.view, &self.ring);
+        let gone = std::mem::replace(&mut self.schemas, read_schemas(&self.view, &self.ring));
         self.schemas_follow = basis;
-        for known in schemas.values() {
-            let row = self.collection_named(tx, &known.collection)?;
-            follow_schema(tx, self, row, known.schema.indexes())?;
-        }
-        let gone = std::mem::replace(&mut self.schemas, schemas);
+        self.keep_indexes_of_schemas(tx)?;
         for (_, known) in gone.into_iter().filter(|(tag, _)| !self.schemas.contains_key(tag)).collect::<Vec<_>>() {
             let row = self.collection_named(tx, &known.collection)?;
             follow_schema(tx, self, row, &[])?;
+        }
+        Ok(())
+    }
+
+    /// Begins the indexes of schemas that are not there, and drops those that no schema has any more.
+    pub(crate) fn keep_indexes_of_schemas(&mut self, tx: &mut Write<'_>) -> Result<(), Error> {
+        for known in self.schemas.values().cloned().collect::<Vec<_>>() {
+            let row = self.collection_named(tx, &known.collection)?;
+            follow_schema(tx, self, row, known.schema.indexes())?;
         }
         Ok(())
     }
