@@ -73,7 +73,7 @@ impl Database {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests_support::{create, fields, get, team};
+    use crate::tests_support::{Device, create, fields, get, team};
 
     #[test]
     fn documents_that_an_older_program_made_are_made_again_at_the_next_opening() {
@@ -93,21 +93,21 @@ mod tests {
     #[test]
     fn an_index_of_a_schema_that_damage_took_is_made_again() {
         let [device] = team();
-        let places = || device.project().collection("places");
-        places().set_schema(&r#"{"indexes": ["name"]}"#.parse().unwrap()).unwrap();
+        let indexes = |device: &Device| device.project().collection("places").indexes().unwrap();
+        let schema = r#"{"indexes": ["name"]}"#.parse().unwrap();
+        device.project().collection("places").set_schema(&schema).unwrap();
         create(&device.project(), fields([("name", "Cusco".into())]));
-        let index: crate::Index = "name".parse().unwrap();
-        assert_eq!(places().indexes().unwrap(), [index.clone()]);
+        assert_eq!(indexes(&device).len(), 1);
         let (core, inner) = (&device.project().core, &device.database.inner);
         let row = core.read(inner, |_, state| Ok(state.indexes.values().flatten().next().unwrap().row)).unwrap();
-        let take = || Ok(inner.store.write(|tx| tx.drop_index(row))?);
-        ProjectCore::outdate(std::slice::from_ref(core), inner, take).unwrap();
-        assert_eq!(places().indexes().unwrap(), []);
+        inner.store.write(|tx| tx.drop_index(row)).unwrap();
 
+        let device = device.restart();
+        assert_eq!(indexes(&device).len(), 0);
         device.database.rebuild_views(|_| ()).unwrap();
+        assert_eq!(indexes(&device), ["name".parse().unwrap()]);
         let device = device.restart();
         let places = device.project().collection("places");
-        assert_eq!(places.indexes().unwrap(), [index.clone()]);
         assert_eq!(places.explain(&"name=Cusco".parse().unwrap()).unwrap().found, 1);
     }
 }
