@@ -8,11 +8,11 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ayni_doc::{EntryKey, Map, Value};
+use ayni_doc::{EntryKey, Map};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::typed::{change, map_of};
+use crate::typed::{change, map_of, read};
 
 /// Which conflict handler: what a schema names, and what a program gives.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,8 +155,7 @@ impl fmt::Debug for ConflictHandler {
 }
 
 fn value_of<T: DeserializeOwned>(fields: &Map) -> Result<T, HandlerError> {
-    let fields = fields.iter().map(|(name, value)| (name.clone(), Value::to_json(value)));
-    Ok(serde_json::from_value(serde_json::Value::Object(fields.collect()))?)
+    Ok(read::value_of(fields.clone())?)
 }
 
 /// Versions of documents of which a handler made nothing, that are remembered at the most.

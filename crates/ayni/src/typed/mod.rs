@@ -1,5 +1,8 @@
 //! Collections of a program's own types, read and written by serde.
 
+pub(crate) mod read;
+mod write;
+
 use std::marker::PhantomData;
 use std::ops::{ControlFlow, Deref, DerefMut};
 
@@ -18,7 +21,7 @@ use crate::transaction::{Put, Transaction};
 ///
 /// What the type does not know stays: fields that another program or a later version wrote are kept when a document is
 /// saved. A type takes the form that it has in JSON ([`Value::to_json`]), so a [`serde_json::Value`] holds a geometry as
-/// GeoJSON.
+/// GeoJSON; but integers and floats of all sizes are what they are, and bytes (`serde_bytes`) are bytes.
 ///
 /// ```
 /// use ayni::{Database, Options};
@@ -171,7 +174,7 @@ impl<T> Record<T> {
 
 impl<T: DeserializeOwned> Record<T> {
     fn of(document: Document) -> Result<Self, Error> {
-        match serde_json::from_value(document.to_json()) {
+        match read::value_of(document.fields()) {
             Ok(value) => Ok(Self { document, value }),
             Err(error) => Err(Error::Typed {
                 collection: document.collection().to_owned(),
@@ -203,8 +206,7 @@ fn fields_of<T: Serialize>(collection: &str, value: &T) -> Result<Map, Error> {
 
 /// The same; else why it is none.
 pub(crate) fn map_of<T: Serialize>(value: &T) -> Result<Map, String> {
-    let json = serde_json::to_value(value).map_err(|error| error.to_string())?;
-    match Value::from_json(&json).map_err(|error| error.to_string())? {
+    match write::written(value).map_err(|error| error.to_string())? {
         Value::Map(fields) => Ok(fields),
         _ => Err("a document is a map of fields: use a struct".to_owned()),
     }
