@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rusqlite::backup::Backup;
 
+use crate::ending;
 use crate::error::{OpenError, StoreError};
 use crate::files;
 use crate::folder::Folder;
@@ -39,6 +40,7 @@ impl Store {
     }
 
     fn copy_into(&self, file: &Path) -> Result<(), StoreError> {
+        let _inside = ending::enter();
         let source =
             schema::connect(&self.folder().database_file(), self.key(), self.options(), Purpose::Read { cache: 64 })?;
         let mut copy = schema::connect(file, self.key(), self.options(), Purpose::Create(Layout::Shrinks))?;

@@ -8,6 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
 
 use crate::entries::{StoredEntry, entry_place};
+use crate::ending::Enclosed;
 use crate::error::{OpenError, StoreError};
 use crate::schema::{self, Options, Purpose};
 use crate::{DatabaseKey, EntryKey, places, rescue, text};
@@ -17,7 +18,7 @@ pub(crate) struct Source<'a> {
     pub(crate) file: PathBuf,
     key: &'a DatabaseKey,
     options: &'a Options,
-    connection: Connection,
+    connection: Enclosed,
     /// Whether anything could not be read, be it found elsewhere or not.
     pub(crate) met_damage: bool,
 }
@@ -42,7 +43,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    fn connect(&self) -> Result<Connection, StoreError> {
+    fn connect(&self) -> Result<Enclosed, StoreError> {
         schema::connect(&self.file, self.key, self.options, Purpose::Inspect)
     }
 
