@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
 
-use crate::entries::{StoredEntry, entry_place};
 use crate::ending::Enclosed;
+use crate::entries::{StoredEntry, entry_place};
 use crate::error::{OpenError, StoreError};
 use crate::schema::{self, Options, Purpose};
 use crate::{DatabaseKey, EntryKey, places, rescue, text};

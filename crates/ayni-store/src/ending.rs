@@ -5,9 +5,9 @@
 //! after that, runs before it. It shuts the door to SQLite, waits until nobody is inside, and leaves the door shut. Whoever
 //! comes later waits there until the process is gone.
 //!
-//! Who is inside may wait for a lock of somebody at the door. So a door that is shut for long is opened for a moment, again and
-//! again. And nobody keeps the process from ending: who is still inside after [`PATIENCE`] stops in the middle of a statement, as
-//! in a crash, and at [`DEADLINE`] the process ends whoever is inside.
+//! Who is inside may wait for a lock of somebody at the door. So a door that is shut for long is opened again for a while. And
+//! nobody keeps the process from ending: who is still inside after [`PATIENCE`] stops in the middle of a statement, as in a
+//! crash, and at [`DEADLINE`] the process ends whoever is inside.
 
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -26,10 +26,8 @@ use crate::error::StoreError;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long they are waited for at the most, from the same moment on.
 const DEADLINE: Duration = Duration::from_secs(4);
-/// How long the door is shut before it is opened for a moment, the first time. Each time it is twice as long.
+/// How long the door is shut before it is opened again, for as long, the first time. Each time it is twice as long.
 const SHUT: Duration = Duration::from_millis(50);
-/// The moment.
-const OPEN: Duration = Duration::from_millis(10);
 /// How often those who wait look again.
 const LOOK: Duration = Duration::from_millis(1);
 /// Steps of SQLite's machine, some ten microseconds all together, between two looks at whether to stop.
@@ -117,7 +115,13 @@ impl Enclosed {
             let _ = atexit(end);
         });
         let mut connection = open()?;
-        connection.progress_handler(STEPS, Some(goes_on))?;
+        connection.progress_handler(
+            STEPS,
+            Some(|| {
+                stop_at_the_end();
+                false
+            }),
+        )?;
         Ok(Self { enters: Enters, connection, leaves: Leaves })
     }
 
@@ -147,16 +151,15 @@ impl DerefMut for Enclosed {
     }
 }
 
-/// Asked in the middle of statements; `false`: go on. Where those inside are to stop it does not return. Nothing is told to
-/// whoever waits for the statement: an error might be taken for damage, or shown to people.
-pub(crate) fn goes_on() -> bool {
+/// Called again and again by what takes long, in the middle of statements too. Where those inside are to stop it does not
+/// return: an error might be taken for damage, or shown to people.
+pub(crate) fn stop_at_the_end() {
     if STOPS.load(Ordering::Relaxed) && !ENDS.get() {
         DOOR.fetch_sub(1, Ordering::Release);
         loop {
             thread::sleep(DEADLINE);
         }
     }
-    false
 }
 
 #[expect(unsafe_code, reason = "a function of C that can be called at any time")]
@@ -172,7 +175,7 @@ extern "C" fn end() {
     let mut shut = SHUT;
     while !shut_and_wait(own, start, shut) && start.elapsed() < DEADLINE {
         DOOR.fetch_and(!IS_SHUT, Ordering::Release);
-        thread::sleep(OPEN);
+        thread::sleep(shut);
         shut *= 2;
     }
     // Handlers that run after this one may still close databases.

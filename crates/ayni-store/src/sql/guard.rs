@@ -127,7 +127,7 @@ pub(super) fn set_up(
     connection.progress_handler(
         STEPS,
         Some(move || {
-            ending::goes_on();
+            ending::stop_at_the_end();
             let stopped = stop().or_else(|| (memory_used() > most).then_some(Stopped::Memory));
             noted.noted().stopped = stopped;
             stopped.is_some()

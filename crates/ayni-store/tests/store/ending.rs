@@ -6,14 +6,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use ayni_store::sql::{self, SqlError, SqlSetting};
 use ayni_store::{Options, Store, StoreError, check};
 
-use crate::support::{Place, key, write};
+use crate::support::{Place, key, read, write};
 
 const CHILD: &str = "AYNI_STORE_TEST_ENDING";
 const CODE: i32 = 7;
@@ -139,4 +139,83 @@ fn main_returns_while_other_threads_use_and_close_databases() {
         let code = code_of_child("main_returns_while_other_threads_use_and_close_databases", place.root.path());
         assert_eq!(code, Some(0), "round {round}");
     }
+}
+
+#[test]
+fn a_process_exits_in_the_middle_of_a_transaction_which_leaves_nothing() {
+    let name = "a_process_exits_in_the_middle_of_a_transaction_which_leaves_nothing";
+    if let Some(root) = root() {
+        let store = Arc::new(open_small(&root));
+        for _ in 0..2 {
+            let (store, root) = (store.clone(), root.clone());
+            thread::spawn(move || (0..).for_each(|round| reads(&store, &root, round)));
+        }
+        return write(&store, |write| {
+            write.set_setting(None, "0", b"not committed")?;
+            std::process::exit(CODE)
+        });
+    }
+    let place = filled();
+    assert_eq!(code_of_child(name, place.root.path()), Some(CODE));
+    assert_eq!(read(&place.open().store, |snapshot| snapshot.setting(None, "0")), Some(vec![0; 900]));
+}
+
+/// One waits inside for what another has that comes and goes: shutting it out for good would keep both where they are.
+#[test]
+fn who_is_inside_and_waits_for_who_is_not_gets_through_before_the_process_ends() {
+    let name = "who_is_inside_and_waits_for_who_is_not_gets_through_before_the_process_ends";
+    const THROUGH: &str = "through";
+    if let Some(root) = root() {
+        let (store, wanted) = (Arc::new(open_small(&root)), Arc::new(Mutex::new(())));
+        let (tell, told) = mpsc::channel();
+        let had = wanted.lock().unwrap();
+        thread::spawn({
+            let (store, wanted, root) = (store.clone(), wanted.clone(), root.clone());
+            move || {
+                read(&store, |_| {
+                    tell.send(()).unwrap();
+                    drop(wanted.lock());
+                    std::fs::write(root.join(THROUGH), "").unwrap();
+                    Ok(())
+                });
+            }
+        });
+        told.recv().unwrap();
+        thread::spawn(|| {
+            thread::sleep(Duration::from_millis(100));
+            std::process::exit(CODE);
+        });
+        // Some of these are made while the process ends.
+        for round in 0..100 {
+            reads(&store, &root, round);
+            thread::sleep(Duration::from_millis(2));
+        }
+        drop(had);
+        return thread::sleep(Duration::MAX);
+    }
+    let place = filled();
+    assert_eq!(code_of_child(name, place.root.path()), Some(CODE));
+    assert!(place.root.path().join(THROUGH).exists());
+}
+
+#[test]
+fn what_never_ends_keeps_no_process_from_ending() {
+    if let Some(root) = root() {
+        let store = Arc::new(open_small(&root));
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            read(&store, |snapshot| {
+                for round in 0_u64.. {
+                    // More than is kept in memory: some of it is decrypted each time.
+                    snapshot.setting(None, &format!("{}", round * 7 % 400))?;
+                    let _ = tell.send(());
+                }
+                Ok(())
+            });
+        });
+        told.recv().unwrap();
+        std::process::exit(CODE);
+    }
+    let place = filled();
+    assert_eq!(code_of_child("what_never_ends_keeps_no_process_from_ending", place.root.path()), Some(CODE));
 }
