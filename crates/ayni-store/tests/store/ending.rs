@@ -2,6 +2,7 @@
 //!
 //! Each test runs itself again as the child that ends, with what the child is to do in the environment.
 
+use std::ffi::c_int;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,9 +19,26 @@ use crate::support::{Place, key, read, write};
 const CHILD: &str = "AYNI_STORE_TEST_ENDING";
 const CODE: i32 = 7;
 
-/// The folder, when this is the child.
+#[expect(unsafe_code, reason = "a function of C that can be called at any time")]
+unsafe extern "C" {
+    safe fn atexit(handler: extern "C" fn()) -> c_int;
+}
+
+/// Time in which a thread crashes that uses what SQLCipher has freed.
+extern "C" fn linger() {
+    thread::sleep(Duration::from_millis(100));
+}
+
+/// The folder, when this is the child. To be called before a database is opened: what is registered before SQLCipher's handler
+/// runs after it.
 fn root() -> Option<PathBuf> {
-    std::env::var_os(CHILD).map(PathBuf::from)
+    let root = std::env::var_os(CHILD).map(PathBuf::from);
+    if root.is_some() {
+        assert_eq!(atexit(linger), 0);
+        // An error that a thread meets as the process ends is no better than a crash.
+        std::panic::set_hook(Box::new(|_| std::process::abort()));
+    }
+    root
 }
 
 /// Runs a test again as the child; gives the code with which it ended, `None` if it crashed.
