@@ -166,7 +166,11 @@ fn a_process_exits_in_the_middle_of_a_transaction_which_leaves_nothing() {
         let store = Arc::new(open_small(&root));
         for _ in 0..2 {
             let (store, root) = (store.clone(), root.clone());
-            thread::spawn(move || (0..).for_each(|round| reads(&store, &root, round)));
+            thread::spawn(move || {
+                for round in 0.. {
+                    reads(&store, &root, round);
+                }
+            });
         }
         return write(&store, |write| {
             write.set_setting(None, "0", b"not committed")?;
