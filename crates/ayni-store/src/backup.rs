@@ -4,13 +4,17 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use rusqlite::backup::Backup;
+use rusqlite::backup::{Backup, StepResult};
 
+use crate::ending;
 use crate::error::{OpenError, StoreError};
 use crate::files;
 use crate::folder::Folder;
 use crate::schema::{self, Layout, Purpose};
-use crate::store::Store;
+use crate::store::{self, Store};
+
+/// Pages that are copied in one step: 4 MB.
+const STEP: i32 = 1_000;
 
 impl Store {
     /// Writes the database as it is now into a folder that has none, encrypted with the same key and locked by the same lock.
@@ -39,12 +43,21 @@ impl Store {
     }
 
     fn copy_into(&self, file: &Path) -> Result<(), StoreError> {
+        let _inside = ending::enter();
         let source =
             schema::connect(&self.folder().database_file(), self.key(), self.options(), Purpose::Read { cache: 64 })?;
         let mut copy = schema::connect(file, self.key(), self.options(), Purpose::Create(Layout::Shrinks))?;
-        // In one step: between two, a commit would make it begin again.
-        Backup::new(&source, &mut copy)?.step(-1)?;
-        Ok(())
+        // Within a transaction, as a commit between two steps would make it begin again.
+        source.execute_batch("BEGIN")?;
+        store::others(&source)?;
+        let backup = Backup::new(&source, &mut copy)?;
+        loop {
+            match backup.step(STEP)? {
+                StepResult::Done => return Ok(()),
+                StepResult::More => ending::stop_at_the_end(),
+                _ => return Err(StoreError::Busy),
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
 
+use crate::ending::Enclosed;
 use crate::entries::{StoredEntry, entry_place};
 use crate::error::{OpenError, StoreError};
 use crate::schema::{self, Options, Purpose};
@@ -17,7 +18,7 @@ pub(crate) struct Source<'a> {
     pub(crate) file: PathBuf,
     key: &'a DatabaseKey,
     options: &'a Options,
-    connection: Connection,
+    connection: Enclosed,
     /// Whether anything could not be read, be it found elsewhere or not.
     pub(crate) met_damage: bool,
 }
@@ -42,7 +43,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    fn connect(&self) -> Result<Connection, StoreError> {
+    fn connect(&self) -> Result<Enclosed, StoreError> {
         schema::connect(&self.file, self.key, self.options, Purpose::Inspect)
     }
 

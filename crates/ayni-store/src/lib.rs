@@ -18,6 +18,7 @@ mod branches;
 mod compact;
 mod damaged;
 mod documents;
+mod ending;
 mod entries;
 mod error;
 mod files;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use crate::ending::Enclosed;
 use crate::error::StoreError;
 use crate::key::DatabaseKey;
 use crate::schema::{self, Options, Purpose};
@@ -20,10 +21,10 @@ pub(crate) struct Readers(Arc<Mutex<Kept>>);
 
 #[derive(Default)]
 struct Kept {
-    first: Option<Connection>,
+    first: Option<Enclosed>,
     /// Somebody reads with the first.
     first_is_taken: bool,
-    others: Vec<Connection>,
+    others: Vec<Enclosed>,
 }
 
 impl Readers {
@@ -48,7 +49,7 @@ impl Readers {
 
 /// A connection for reading. Let go of, it is closed: whoever knows it to be sound says [`Reader::keep`].
 pub(crate) struct Reader {
-    connection: Connection,
+    connection: Enclosed,
     /// How many are kept.
     most: usize,
     seat: Seat,
@@ -106,6 +107,7 @@ mod tests {
     #[test]
     fn who_reads_alone_has_the_large_cache_again_and_again() {
         let folder = tempfile::tempdir().unwrap();
+        let _inside = crate::ending::enter();
         let (file, key) = (folder.path().join("ayni.db"), DatabaseKey::from_random(KEY));
         let options = Options { reader_cache: 200, other_readers_cache: 100, readers: 3, ..Options::default() };
         let made = schema::connect(&file, &key, &options, Purpose::Create(Layout::Shrinks)).unwrap();

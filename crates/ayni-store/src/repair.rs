@@ -15,6 +15,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use crate::damaged::{Source, has_damaged_pages, read_entries, read_loose_entries, read_small, views_are_sound};
+use crate::ending;
 use crate::error::{OpenError, StoreError};
 use crate::rebuild::{Rows, gaps_of_branches, known_gaps, names_of_branches, rebuild_branches};
 use crate::rescue;
@@ -75,6 +76,7 @@ pub struct Report {
 /// # Errors
 /// [`OpenError::NotADatabase`] when nothing in it can be read with this key; otherwise what failed that is not damage.
 pub fn check(folder: &Folder, key: &DatabaseKey, options: &Options) -> Result<Report, OpenError> {
+    let _inside = ending::enter();
     salvage_file(&folder.database_file(), key, options, None)
 }
 
@@ -87,6 +89,7 @@ pub fn check(folder: &Folder, key: &DatabaseKey, options: &Options) -> Result<Re
 pub fn repair(folder: &Folder, key: &DatabaseKey, options: &Options) -> Result<Report, OpenError> {
     let outside = folder.outside();
     let _lock = outside.lock(folder.database_name()?)?;
+    let _inside = ending::enter();
     let report = check(folder, key, options)?;
     if report.lost.is_empty() {
         return Ok(report);
@@ -106,7 +109,7 @@ pub fn repair(folder: &Folder, key: &DatabaseKey, options: &Options) -> Result<R
     let transaction = target.transaction().map_err(StoreError::from)?;
     let mut report = salvage_file(&file, key, options, Some(&transaction))?;
     transaction.commit().map_err(StoreError::from)?;
-    target.close().map_err(|(_, error)| StoreError::from(error))?;
+    target.close()?;
     report.kept = Some(exchange(&file, &fresh)?);
     Ok(report)
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::DatabaseKey;
+use crate::ending::Enclosed;
 use crate::entries::StoredEntry;
 use crate::error::{OpenError, StoreError};
 use crate::schema::{self, Layout, Options, PAGE_BYTES, Purpose};
@@ -120,7 +121,7 @@ pub(crate) fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
 /// Reads every page as if the entries' table began there, and gives those entries that are found, some of them several times.
 /// Nothing is written: it happens in a transaction that is never committed.
 pub(crate) fn loose_entries(
-    connect: impl Fn() -> Result<Connection, StoreError>,
+    connect: impl Fn() -> Result<Enclosed, StoreError>,
     mut each: impl FnMut(&StoredEntry) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let mut connection = begin(&connect)?;
@@ -139,7 +140,7 @@ pub(crate) fn loose_entries(
     Ok(())
 }
 
-fn begin(connect: &impl Fn() -> Result<Connection, StoreError>) -> Result<Connection, StoreError> {
+fn begin(connect: &impl Fn() -> Result<Enclosed, StoreError>) -> Result<Enclosed, StoreError> {
     let connection = connect()?;
     connection.execute_batch("BEGIN IMMEDIATE; PRAGMA writable_schema = ON;")?;
     Ok(connection)
@@ -209,6 +210,7 @@ mod tests {
     #[test]
     fn the_tables_that_every_database_has_stay_where_a_fresh_one_has_them() {
         let root = tempfile::tempdir().unwrap();
+        let _inside = crate::ending::enter();
         let folder = Folder::new(root.path().join("db"), root.path().join("keys"));
         let random = Random { key: [1; 48], database: [1; 16], instance: [1; 16], salt: [1; 16], key_file: [1; 32] };
         let store = Store::create(&folder, NewLock::KeyFile, &random, Options::default()).unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::ending::{self, Enclosed};
 use crate::error::{OpenError, StoreError};
 use crate::key::DatabaseKey;
 
@@ -148,7 +149,8 @@ pub(crate) fn connect(
     key: &DatabaseKey,
     options: &Options,
     purpose: Purpose,
-) -> Result<Connection, StoreError> {
+) -> Result<Enclosed, StoreError> {
+    let _inside = ending::enter();
     let access = match purpose {
         Purpose::Create(_) => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         // A reader must be able to recover the write-ahead log after a crash, so the file is opened for writing, and
@@ -161,10 +163,10 @@ pub(crate) fn connect(
         made.map_err(|error| StoreError::Io(error.to_string()))?;
     }
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
-    let connection = match &options.vfs {
-        Some(vfs) => Connection::open_with_flags_and_vfs(file, flags, vfs.as_str())?,
-        None => Connection::open_with_flags(file, flags)?,
-    };
+    let connection = Enclosed::open(|| match &options.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(file, flags, vfs.as_str()),
+        None => Connection::open_with_flags(file, flags),
+    })?;
     connection.pragma_update(None, "key", key.pragma_text().as_str())?;
     // SHA-256 rather than SHA-512: processors have instructions for it, phones' too.
     connection.execute_batch(&format!(

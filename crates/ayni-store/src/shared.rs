@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::ending;
 use crate::error::StoreError;
 use crate::readers::Reader;
 use crate::{Snapshot, Store};
@@ -16,6 +17,7 @@ impl SharedSnapshot {
     /// Runs `work` on the snapshot. Within it no other of its clones can be asked.
     pub fn with<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> T) -> T {
         let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _inside = ending::enter();
         work(&Snapshot::new(&connection))
     }
 }
@@ -30,10 +32,13 @@ impl Store {
         work: impl FnOnce(&SharedSnapshot) -> Result<T, E>,
     ) -> Result<T, E> {
         let reader = self.reader()?;
+        let inside = ending::enter();
         reader.execute_batch("BEGIN").map_err(StoreError::from)?;
+        drop(inside);
         let shared = SharedSnapshot(Arc::new(Mutex::new(reader)));
         shared.with(|snapshot| snapshot.begin())?;
         let result = work(&shared);
+        let _inside = ending::enter();
         // Nothing was written. A connection on which anything failed is not used again.
         if result.is_ok()
             && let Some(reader) = Arc::into_inner(shared.0)

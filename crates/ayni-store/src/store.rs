@@ -7,6 +7,7 @@ use std::thread::{self, ThreadId};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
+use crate::ending::{self, Enclosed, Stay};
 use crate::error::{OpenError, StoreError};
 use crate::folder::{Folder, NewLock, Random};
 use crate::instance::{Continuity, Hint, Inside, Outside};
@@ -20,11 +21,11 @@ pub struct Store {
     folder: Folder,
     key: DatabaseKey,
     options: Options,
-    writer: Mutex<Connection>,
+    writer: Mutex<Enclosed>,
     /// The thread that has the writer.
     writing: Mutex<Option<ThreadId>>,
     readers: Readers,
-    watcher: Mutex<Connection>,
+    watcher: Mutex<Enclosed>,
     outside: Outside,
     instance: Mutex<[u8; 16]>,
     hint: Mutex<Option<Hint>>,
@@ -54,10 +55,11 @@ impl Store {
         {
             return Err(OpenError::file(beside)(error));
         }
+        let _inside = ending::enter();
         let connection = schema::connect(&beside, &key, &options, Purpose::Create(Layout::Shrinks))?;
         schema::create_tables(&connection)?;
         write_instance(&connection, random.instance, 1)?;
-        connection.close().map_err(|(_, error)| StoreError::from(error))?;
+        connection.close()?;
         std::fs::rename(&beside, &file).map_err(OpenError::file(&file))?;
         crate::files::sync_folder_of(&file).map_err(OpenError::file(&file))?;
         let outside = folder.outside();
@@ -99,6 +101,7 @@ impl Store {
         outside: Outside,
         instance: [u8; 16],
     ) -> Result<Self, OpenError> {
+        let _inside = ending::enter();
         let file = folder.database_file();
         let unreadable = |error| match error {
             // The key was unwrapped and authenticated, so it is the file that is wrong.
@@ -178,6 +181,7 @@ impl Store {
     /// # Errors
     /// Those of `work`, and [`StoreError`] for the beginning.
     pub fn read<T, E: From<StoreError>>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T, E>) -> Result<T, E> {
+        let _inside = ending::enter();
         let reader = self.reader()?;
         let run = |sql| reader.prepare_cached(sql)?.execute([]);
         run("BEGIN").map_err(StoreError::from)?;
@@ -222,6 +226,7 @@ impl Store {
     /// [`StoreError`] when the database cannot be read.
     pub fn revision(&self) -> Result<i64, StoreError> {
         let watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let _inside = ending::enter();
         others(&watcher)
     }
 
@@ -267,13 +272,16 @@ impl Store {
         // A panic in a transaction rolled it back, so the connection is sound.
         let connection = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         *self.writing.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
-        Ok(Turn { connection, writing: &self.writing })
+        // Not before: who waits for the writer keeps no process from ending.
+        let inside = ending::enter();
+        Ok(Turn { _inside: inside, connection, writing: &self.writing })
     }
 }
 
 /// The writer, while one thread has it.
 pub(crate) struct Turn<'s> {
-    connection: MutexGuard<'s, Connection>,
+    _inside: Stay,
+    connection: MutexGuard<'s, Enclosed>,
     writing: &'s Mutex<Option<ThreadId>>,
 }
 

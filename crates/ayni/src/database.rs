@@ -38,8 +38,8 @@ pub struct Database {
     pub(crate) inner: Arc<Inner>,
 }
 
-/// What all clones have in common, and workers do not: so that none of them closes the store on a thread of its own, which a
-/// program that ends meanwhile does not survive.
+/// What all clones have in common, and workers do not: so that the store is closed with the last clone, and not by one of
+/// them some time later.
 struct Open(Arc<Inner>);
 
 impl Drop for Open {

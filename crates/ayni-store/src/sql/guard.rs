@@ -13,6 +13,7 @@ use rusqlite::{Connection, Result};
 use thiserror::Error;
 
 use super::error::Denied;
+use crate::ending;
 
 /// Bytes of one value at the most. One call of a function can take some hundred times as much for a moment.
 pub(super) const VALUE_BYTES: i32 = 4 << 20;
@@ -126,6 +127,7 @@ pub(super) fn set_up(
     connection.progress_handler(
         STEPS,
         Some(move || {
+            ending::stop_at_the_end();
             let stopped = stop().or_else(|| (memory_used() > most).then_some(Stopped::Memory));
             noted.noted().stopped = stopped;
             stopped.is_some()

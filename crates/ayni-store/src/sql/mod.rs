@@ -28,6 +28,8 @@ pub use table::{Approach, Comparison, Constraint, SqlColumn, SqlFailure, SqlRows
 use error::Told;
 use guard::Watch;
 
+use crate::ending::{self, Enclosed};
+
 /// What a question can ask, and what may stop it.
 pub struct SqlSetting {
     /// The tables by name. Of names that differ in nothing but capitals the last stands.
@@ -68,7 +70,9 @@ pub fn ask<E: From<SqlError>>(
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_MEMORY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let told = |watch: &Watch, error| Told { text, tables: &names, failure: &failure, watch }.of(error);
     let watch = Watch::default();
-    let mut connection = Connection::open_in_memory_with_flags(flags).map_err(|error| E::from(told(&watch, error)))?;
+    let _inside = ending::enter();
+    let opened = Enclosed::open(|| Connection::open_in_memory_with_flags(flags));
+    let mut connection = opened.map_err(|error| E::from(told(&watch, error)))?;
     let prepare = || -> rusqlite::Result<()> {
         for (name, table) in setting.tables {
             module::register(&connection, &name, table, &failure)?;

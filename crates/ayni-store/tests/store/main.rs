@@ -3,6 +3,7 @@
 mod compacting;
 mod damage;
 mod durability;
+mod ending;
 mod faulty_vfs;
 mod opening;
 mod searching;
