@@ -384,6 +384,9 @@ fn functions_are_those_of_sqlite_and_some_for_patterns_and_places() {
     assert_eq!(one("SELECT 'San Juan' REGEXP '^San (Juan|Pedro)$'"), Value::Int(1));
     assert_eq!(one("SELECT 'Santa Ana' REGEXP '^San (Juan|Pedro)$'"), Value::Int(0));
     assert!(project.sql("SELECT 'a' REGEXP '('").unwrap_err().to_string().contains("is no pattern"));
+    assert_eq!(one("SELECT (hex(zeroblob(2000000)) || 'well') REGEXP 'wel+$'"), Value::Int(1));
+    let long = project.sql("SELECT hex(zeroblob(2000000)) REGEXP '0[0-9A-F]{8000}[G-Z]'").unwrap_err();
+    assert!(long.to_string().contains("write a simpler pattern"), "{long}");
     let cusco = r#"'{"type":"Point","coordinates":[-71.9675,-13.532]}'"#;
     let puno = r#"'{"type":"Point","coordinates":[-70.0199,-15.8402]}'"#;
     assert_eq!(one(&format!("SELECT round(metres_between({cusco}, {puno}))")), Value::from(331_289.0));

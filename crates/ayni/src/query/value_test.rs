@@ -100,6 +100,8 @@ pub struct Pattern(Regex);
 const PATTERN_BYTES: usize = 1 << 12;
 /// The most memory that a compiled pattern takes, in bytes.
 const COMPILED_BYTES: usize = 1 << 20;
+/// Bytes of a text times those of a compiled pattern that take about a second, at the worst.
+const SECOND_OF_WORK: usize = 1 << 37;
 
 impl Test {
     /// Whether a value passes, or its absence does.
@@ -219,6 +221,14 @@ impl Pattern {
     /// As it was written.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
+    }
+
+    /// In a text of so many bytes it is looked for within about a second, whatever stands there. The time is bounded by the
+    /// product of the text's length and the compiled pattern's, and its length is found by trying.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let fits = |bytes: &usize| RegexBuilder::new(self.as_str()).size_limit(*bytes).build().is_ok();
+        let compiled = std::iter::successors(Some(COMPILED_BYTES / 64), |bytes| Some(bytes * 2)).take(6).find(fits);
+        SECOND_OF_WORK / compiled.unwrap_or(COMPILED_BYTES)
     }
 
     /// What every text begins with in which it is found: `San ` for `^San (Juan|Pedro)`. Empty where that cannot be told.

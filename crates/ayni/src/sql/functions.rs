@@ -25,7 +25,7 @@ pub(super) fn all(project: &Project) -> Vec<SqlFunction> {
         // `text REGEXP pattern` calls it the other way round.
         function("regexp", 2, move |values| {
             let (Some(pattern), Some(text)) = (text(values, 0), text(values, 1)) else { return Ok(SqlValue::Null) };
-            Ok(SqlValue::Integer(i64::from(patterns.get(pattern)?.is_found_in(text))))
+            Ok(SqlValue::Integer(i64::from(patterns.get(pattern)?.is_found_in(text)?)))
         }),
         function("longitude", 1, |values| Ok(point(values, 0).map_or(SqlValue::Null, |at| SqlValue::Real(at.x)))),
         function("latitude", 1, |values| Ok(point(values, 0).map_or(SqlValue::Null, |at| SqlValue::Real(at.y)))),
@@ -71,16 +71,37 @@ fn metres_between(values: &[SqlValue]) -> Option<f64> {
 
 /// The pattern asked for last, which is nearly always the one that is asked for next.
 #[derive(Default)]
-struct Patterns(Mutex<Option<Pattern>>);
+struct Patterns(Mutex<Option<BoundPattern>>);
 
 impl Patterns {
-    fn get(&self, text: &str) -> Result<Pattern, Error> {
+    fn get(&self, text: &str) -> Result<BoundPattern, Error> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pattern) = last.as_ref().filter(|pattern| pattern.as_str() == text) {
-            return Ok(pattern.clone());
+        if let Some(bound) = last.as_ref().filter(|bound| bound.pattern.as_str() == text) {
+            return Ok(bound.clone());
         }
         let pattern = Pattern::from_str(text)
             .map_err(|error| Error::Query(format!("{text:?} is no pattern, {error}: see docs/queries.md")))?;
-        Ok(last.insert(pattern).clone())
+        let most = pattern.text_bytes();
+        Ok(last.insert(BoundPattern { pattern, most }).clone())
+    }
+}
+
+/// A pattern that is looked for in texts of so many bytes at the most: nothing can stop it in between.
+#[derive(Clone)]
+struct BoundPattern {
+    pattern: Pattern,
+    most: usize,
+}
+
+impl BoundPattern {
+    fn is_found_in(&self, text: &str) -> Result<bool, Error> {
+        if text.len() > self.most {
+            let (pattern, bytes, most) = (self.pattern.as_str(), text.len(), self.most);
+            return Err(Error::Query(format!(
+                "looking for {pattern:?} in a text of {bytes} bytes could take long, at most {most} are possible: \
+                 write a simpler pattern, or look in a part of the text by substr()"
+            )));
+        }
+        Ok(self.pattern.is_found_in(text))
     }
 }
