@@ -392,6 +392,11 @@ fn functions_are_those_of_sqlite_and_some_for_patterns_and_places() {
     assert_eq!(one(&format!("SELECT round(metres_between({cusco}, {puno}))")), Value::from(331_289.0));
     assert_eq!(one("SELECT metres_between('x', 'y')"), Value::Null);
     assert_eq!(one("SELECT sqrt(2) * sqrt(2) BETWEEN 1.99 AND 2.01"), Value::Int(1));
+    assert_eq!(one("SELECT ln(0) IS NULL AND log2(-1) IS NULL AND log10(100) = 2"), Value::Int(1));
+    assert_eq!(
+        (one("SELECT ceil(9223372036854775807)"), one("SELECT floor(-1.5)")),
+        (Value::Int(i64::MAX), Value::Float(-2.0))
+    );
     assert_eq!(one("SELECT row_number() OVER () || date(0, 'unixepoch')"), "11970-01-01".into());
 }
 

@@ -36,26 +36,26 @@ const FLAGS: FunctionFlags =
     FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC).union(FunctionFlags::SQLITE_DIRECTONLY);
 
 /// Numbers to numbers; what is none gives NULL.
-const MATHEMATICS: [(&str, OfOne); 18] = [
+const MATHEMATICS: [(&str, OfOne); 14] = [
     ("acos", f64::acos),
     ("asin", f64::asin),
     ("atan", f64::atan),
-    ("ceil", f64::ceil),
-    ("ceiling", f64::ceil),
     ("cos", f64::cos),
     ("degrees", f64::to_degrees),
     ("exp", f64::exp),
-    ("floor", f64::floor),
-    ("ln", f64::ln),
-    ("log", f64::log10),
-    ("log10", f64::log10),
-    ("log2", f64::log2),
+    ("ln", |x| of_positive(x, f64::ln)),
+    ("log", |x| of_positive(x, f64::log10)),
+    ("log10", |x| of_positive(x, f64::log10)),
+    ("log2", |x| of_positive(x, f64::log2)),
     ("radians", f64::to_radians),
     ("sin", f64::sin),
     ("sqrt", f64::sqrt),
     ("tan", f64::tan),
-    ("trunc", f64::trunc),
 ];
+
+/// The same; integers stay as they are.
+const ROUNDING: [(&str, OfOne); 4] =
+    [("ceil", f64::ceil), ("ceiling", f64::ceil), ("floor", f64::floor), ("trunc", f64::trunc)];
 
 const MATHEMATICS_OF_TWO: [(&str, OfTwo); 4] =
     [("atan2", f64::atan2), ("mod", |x, y| x % y), ("pow", f64::powf), ("power", f64::powf)];
@@ -79,6 +79,13 @@ pub(super) fn register(
     for (name, compute) in MATHEMATICS {
         names.push(name.to_owned());
         connection.create_scalar_function(name, 1, FLAGS, move |context| Ok(number(context, 0).map(compute)))?;
+    }
+    for (name, compute) in ROUNDING {
+        names.push(name.to_owned());
+        connection.create_scalar_function(name, 1, FLAGS, move |context| match context.get_raw(0) {
+            ValueRef::Integer(integer) => Ok(Value::Integer(integer)),
+            _ => Ok(number(context, 0).map_or(Value::Null, |real| Value::Real(compute(real)))),
+        })?;
     }
     for (name, compute) in MATHEMATICS_OF_TWO {
         names.push(name.to_owned());
@@ -124,6 +131,11 @@ fn register_anew(connection: &Connection) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A logarithm; of what has none it is "not a number", which SQL has as NULL.
+fn of_positive(x: f64, logarithm: OfOne) -> f64 {
+    if x > 0.0 { logarithm(x) } else { f64::NAN }
 }
 
 /// An argument as a number, as SQLite's mathematical functions take it.
