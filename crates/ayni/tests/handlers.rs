@@ -166,6 +166,25 @@ fn with_the_handler_there_is_no_conflict_and_without_it_there_is() {
 }
 
 #[test]
+fn the_answer_is_the_same_in_whatever_order_the_edits_came() {
+    let [ana, ben, without] = trio(&both(), NAMED);
+    let all = [&ana, &ben, &without];
+    // Each has entries of its own before those of others come.
+    for device in all {
+        create(&device.project(), fields([("name", "Puno".into())]));
+    }
+    let id = create(&ana.project(), fields([("name", "Cusco".into())]));
+    meet_all(&all);
+    for (device, name) in all.iter().zip(["Cuzco", "Qosqo", "Cozco"]) {
+        set(&device.project(), id, "name", name);
+    }
+    meet_all(&all);
+    let made = name(&ana.project(), id).unwrap();
+    assert_eq!(made.split('+').count(), 3, "{made}");
+    assert_eq!(name(&ben.project(), id), Some(made));
+}
+
+#[test]
 fn the_next_edit_writes_down_what_the_handler_made_and_no_device_has_a_conflict_any_more() {
     let ways: [fn(&Project, &Document); 4] = [
         |project, document| project.write(|tx| tx.edit(document, vec![Operation::set("people", int(5))])).unwrap(),
@@ -292,7 +311,7 @@ fn a_handler_without_an_answer_that_can_be_written_changes_nothing() {
         |_| Err("no idea".into()),
         |_| panic!("a defect of the program"),
         |_| Ok(fields([("_id", "mine".into())])),
-        |_| Ok(fields([("name", "x".repeat(600 << 10).into())])),
+        |_| Ok(fields([("story", "x".repeat(600 << 10).into())])),
         |_| Ok(fields([("name", "x".repeat(200).into())])),
     ];
     for answer in answers {
@@ -446,6 +465,53 @@ fn a_schema_may_name_the_handler_later_and_another_version_and_none() {
         eventually("the conflict", || read(&device.project(), id).has_conflicts());
     }
     assert!(same(&[&ana.project(), &ben.project(), &without.project()]));
+}
+
+#[test]
+fn under_another_schema_that_names_it_too_a_handler_is_asked_anew() {
+    let [ana, ben, without] = trio(&both(), NAMED);
+    let id = create(&ana.project(), fields([("name", "Cusco".into())]));
+    meet_all(&[&ana, &ben, &without]);
+    part(&[&ana, &ben, &without], id);
+    let made = name(&ana.project(), id);
+    let decide = |version: u64, most: u64| {
+        let rules = format!(r#""conflictHandler": {{"name": "places", "version": 1}}, "version": {version}"#);
+        decide(&ana.project(), &format!(r#"{{{rules}, "properties": {{"name": {{"maxLength": {most}}}}}}}"#));
+        meet_all(&[&ana, &ben, &without]);
+    };
+    decide(2, 8);
+    for device in [&ana, &ben] {
+        eventually("the conflict, as the answer is too long", || read(&device.project(), id).has_conflicts());
+    }
+    decide(3, 20);
+    for device in [&ana, &ben] {
+        eventually("the answer", || name(&device.project(), id) == made);
+    }
+}
+
+#[test]
+fn an_edit_within_what_a_handler_made_keeps_the_rest_of_it() {
+    let stay = |nights: i64| Value::Map(fields([("nights", int(nights)), ("note", "of both".into())]));
+    let resolve = move |sides: &Sides<'_>| {
+        let mut all = sides.merged.clone();
+        all.insert("stay".into(), stay(2));
+        Ok(all)
+    };
+    let [ana, ben, without] = trio(&handler(1, resolve), NAMED);
+    let id = create(&ana.project(), fields([("name", "Cusco".into())]));
+    meet_all(&[&ana, &ben, &without]);
+    set(&ana.project(), id, "stay", "short");
+    set(&ben.project(), id, "stay", 1);
+    meet_all(&[&ana, &ben, &without]);
+    let document = read(&ben.project(), id);
+    assert_eq!(document.get(&["stay"]), Some(stay(2)));
+    let longer = Operation::set_at("stay.nights".parse().unwrap(), int(3));
+    ben.project().write(|tx| tx.edit(&document, vec![longer])).unwrap();
+    meet_all(&[&ana, &ben, &without]);
+    for device in [&ana, &ben, &without] {
+        let document = read(&device.project(), id);
+        assert_eq!((document.get(&["stay"]), document.has_conflicts()), (Some(stay(3)), false));
+    }
 }
 
 #[test]

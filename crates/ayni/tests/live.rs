@@ -172,7 +172,7 @@ fn a_change_in_a_large_collection_costs_what_changed() {
 #[test]
 fn those_that_move_up_are_known_until_many_have_gone() {
     // Known at first are the first ones, and all there are.
-    for there_before in [1_000, 1] {
+    for (there_before, skip) in [(1_000, 0), (1, 0), (1_000, 50)] {
         let [device] = team();
         let (project, all) = (device.project(), places(&device));
         let make = |numbers: std::ops::Range<i64>| {
@@ -180,7 +180,7 @@ fn those_that_move_up_are_known_until_many_have_gone() {
             numbers.map(make).collect::<Result<Vec<_>, _>>().unwrap()
         };
         let mut ids = make(0..there_before);
-        let mut reader = Reader::of(&all, query("").sort("number".parse().unwrap()).limit(10));
+        let mut reader = Reader::of(&all, query("").sort("number".parse().unwrap()).skip(skip).limit(10));
         reader.read();
         ids.extend(make(there_before..1_000));
         // These stand beyond what is known: others come before them.

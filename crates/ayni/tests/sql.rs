@@ -351,6 +351,37 @@ fn all_of_an_answer_is_of_one_moment_whatever_is_written_meanwhile() {
 }
 
 #[test]
+fn a_deleted_document_is_found_in_no_way() {
+    let device = filled(3);
+    let project = device.project();
+    project.collection("things").create_index("number").unwrap();
+    let id = project.collection("things").query(&"number=1".parse().unwrap()).unwrap()[0].id();
+    let ways = ["_id = ?1", "number = 1 AND ?1 IS ?1", "name = 'thing 0001' AND ?1 IS ?1"];
+    let found =
+        |way: &str| rows(&project, Sql::new(format!("SELECT name FROM things WHERE {way}")).bind(id.to_string()));
+    assert!(ways.iter().all(|way| found(way) == [["thing 0001".into()]]));
+    let document = project.collection("things").get(id).unwrap().unwrap();
+    project.write(|tx| tx.delete(&document)).unwrap();
+    for way in ways {
+        assert!(found(way).is_empty(), "{way}");
+    }
+}
+
+#[test]
+fn of_documents_however_large_none_is_left_out() {
+    let [device] = team();
+    let project = device.project();
+    let document = |number| fields([("number", Value::Int(number)), ("text", "x".repeat(400_000).into())]);
+    project.write(|tx| (0..12).try_for_each(|number| tx.create("things", document(number)).map(drop))).unwrap();
+    let asked = "SELECT number, length(text) FROM things WHERE number >= 2 ORDER BY number";
+    let expected: Vec<Vec<Value>> = (2..12).map(|number| vec![Value::Int(number), Value::Int(400_000)]).collect();
+    assert_eq!(rows(&project, asked), expected);
+    project.collection("things").create_index("number").unwrap();
+    let answer = project.sql(asked).unwrap();
+    assert_eq!((answer.rows, answer.cost.indexes.len()), (expected, 1));
+}
+
+#[test]
 fn parameters_are_given_by_place_and_by_name_and_none_is_forgotten() {
     let device = filled(20);
     let project = device.project();

@@ -3,7 +3,9 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use ayni_store::{
     CollectionRow, CompactProgress, Compacted, Hindrance, IndexRow, KeyRange, Options, PlaceBox, Store, StoreError,
@@ -172,7 +174,7 @@ fn whoever_reads_an_older_state_keeps_it_and_is_named_as_what_stands_in_the_way(
     let filled = filled();
     filled.store.checkpoint().unwrap();
     let before = bytes_of(&filled);
-    let options = Options { patience: std::time::Duration::from_millis(50), ..Options::default() };
+    let options = Options { patience: Duration::from_millis(50), ..Options::default() };
     let key = filled.store.key().clone();
     let other = Store::open(&filled.place.folder, &key, options).unwrap().store;
     filled
@@ -205,6 +207,68 @@ fn a_compaction_that_is_stopped_keeps_what_it_did_and_the_next_goes_on() {
     assert_eq!(stopped.hindrance, Some(Hindrance::Stopped));
     assert!(0 < stopped.free && stopped.free < free, "{stopped:?} of {free}");
     assert_eq!(compact(&filled.store).free, 0);
+}
+
+#[test]
+fn a_compaction_ends_though_others_free_room_meanwhile() {
+    let filled = filled();
+    drop_index(&filled);
+    let mut told = 0_u64;
+    let compacted = filled.store.compact(|_| {
+        told += 1;
+        assert!(told < 30, "it goes on for as long as others free room");
+        // More than goes back in a piece.
+        write(&filled.store, |write| {
+            let (spare, _) = write.add_index(filled.collection, format!("spare {told}").as_bytes())?;
+            (0..1_200_i64).try_for_each(|row| write.insert_key(spare, row.to_be_bytes().repeat(450), row))?;
+            write.write_keys()?;
+            write.drop_index(spare)
+        });
+        ControlFlow::Continue(())
+    });
+    let compacted = compacted.unwrap();
+    assert!(compacted.free > 0 && compacted.hindrance.is_none(), "{compacted:?} after {told} pieces");
+    assert_eq!(compact(&filled.store).free, 0);
+}
+
+#[test]
+fn a_text_index_that_is_dropped_meanwhile_does_not_end_a_compaction() {
+    let filled = filled();
+    let free = filled.store.free_bytes().unwrap();
+    let mut told = Vec::new();
+    let compacted = filled.store.compact(|progress| {
+        told.push(progress.given);
+        if told.len() == 1 {
+            write(&filled.store, |write| write.drop_index(filled.text));
+            assert!(filled.store.free_bytes().unwrap() > free);
+        }
+        ControlFlow::Continue(())
+    });
+    assert_eq!((compacted.unwrap().free, told[0]), (0, 0), "it was dropped while it was merged");
+    assert_eq!(documents_with(&filled, SECRET), 0);
+    assert_eq!(length(&filled.store), DOCUMENTS);
+}
+
+#[test]
+fn after_a_compaction_writers_wait_for_those_of_others_as_long_as_before() {
+    let options = Options { patience: Duration::from_secs(60), ..Options::default() };
+    let filled = filled_with(options);
+    compact(&filled.store);
+    let other = open(&filled.place.folder).store;
+    let (begun, wait) = mpsc::channel();
+    thread::scope(|scope| {
+        // Longer than a compaction waits for readers.
+        let other = scope.spawn(move || {
+            write(&other, |_| {
+                begun.send(()).unwrap();
+                thread::sleep(Duration::from_millis(2_500));
+                Ok(())
+            });
+        });
+        wait.recv().unwrap();
+        write(&filled.store, |write| write.drop_index(filled.keys));
+        other.join().unwrap();
+    });
 }
 
 #[test]

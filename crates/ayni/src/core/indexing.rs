@@ -204,6 +204,8 @@ mod tests {
             .unwrap();
         assert!(project.core.write(inner, continue_index).unwrap());
         assert_eq!((looked_at(), found()), (9_000, without.clone()), "a part of it leads to a part of the documents");
+        let by_sql = project.sql("SELECT count(*) FROM places WHERE number >= 8990").unwrap();
+        assert_eq!((by_sql.rows, by_sql.cost.indexes), (vec![vec![Value::Int(10)]], Vec::new()), "nor by SQL");
         assert_eq!(places.unfinished_indexes().unwrap(), std::slice::from_ref(&index));
         // One that stands in it already, one that does not yet, and a new one.
         let put = |key: &str, number: i64| project.write(|tx| tx.put("places", key, document(number))).unwrap().0;
