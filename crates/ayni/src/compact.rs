@@ -36,7 +36,9 @@ impl Database {
     /// [`Error::Nested`] inside of [`Project::write`](crate::Project::write), and whatever the disk says: that it is full if not
     /// even a piece (4 MB) has room.
     pub fn compact(&self, progress: impl FnMut(CompactProgress) -> ControlFlow<()>) -> Result<Compacted, Error> {
-        Ok(self.inner.store.compact(progress)?)
+        let compacted = self.inner.store.compact(progress)?;
+        tracing::info!(?compacted, "compacted");
+        Ok(compacted)
     }
 
     /// Bytes in the database's file that nothing uses, and that [`Database::compact`] would give back.

@@ -96,6 +96,7 @@ impl Database {
             tx.set_setting(None, INCARNATION, &incarnation.0)?;
             tx.set_view_version(crate::repair::DOCUMENTS, crate::repair::DOCUMENTS_VERSION)
         })?;
+        tracing::info!(folder = %store.folder().database_file().display(), "made a database");
         Ok(Self::start(store, Continuity::Same, environment, options.conflict_handlers)?)
     }
 
@@ -136,6 +137,13 @@ impl Database {
             })?;
         }
         let database = Self::start(opened.store, continuity, environment, options.conflict_handlers)?;
+        let file = database.inner.store.folder().database_file();
+        match continuity {
+            Continuity::Same => tracing::info!(file = %file.display(), "opened a database"),
+            _ => {
+                tracing::warn!(file = %file.display(), ?continuity, "opened a database that is not the one last used here")
+            }
+        }
         let failed = |error| match error {
             Error::Store(error) => OpenError::Store(error),
             _ => OpenError::NotADatabase(database.inner.store.folder().database_file()),
@@ -208,7 +216,9 @@ impl Database {
     /// # Errors
     /// [`OpenError::Exists`] if the folder holds a database, and whatever the disk says; then it holds none.
     pub fn backup(&self, to: &Path) -> Result<(), OpenError> {
-        self.inner.store.backup(to)
+        self.inner.store.backup(to)?;
+        tracing::info!(to = %to.display(), "made a backup");
+        Ok(())
     }
 
     /// How the database in a folder is locked: what to ask for before opening it.

@@ -63,6 +63,7 @@ impl Database {
             }
         }
         self.inner.store.write(|tx| tx.set_view_version(DOCUMENTS, DOCUMENTS_VERSION))?;
+        tracing::info!(entries = all.done, "made documents and indexes anew");
         // Live queries held still until now.
         self.nudge();
         self.inner.committed();

@@ -317,6 +317,7 @@ impl<'t, 's> Transaction<'t, 's> {
             return Ok(());
         }
         let Self { tx, state, inner, row, drafts, .. } = self;
+        tracing::debug!(log = row.0, entries = drafts.len(), "writes a commit");
         let (nib, heads) = nib(state, row)?;
         let key = nib.key.clone();
         let time = inner.environment.now();

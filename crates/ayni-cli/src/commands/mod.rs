@@ -49,6 +49,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::demo;
 use crate::failure::Outcome;
 use crate::setting::Setting;
+use crate::terminal::say;
 
 /// Keep data together with the people you trust: on every device, with or without a network, readable by nobody else.
 #[derive(Parser)]
@@ -177,6 +178,12 @@ fn dispatch(cli: Cli) -> Outcome {
 
 /// What happens inside goes to the standard error, if `AYNI_LOG` says what of it.
 fn start_tracing() {
-    let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("AYNI_LOG") else { return };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let Some(wanted) = std::env::var("AYNI_LOG").ok().filter(|wanted| !wanted.is_empty()) else { return };
+    match tracing_subscriber::EnvFilter::try_new(wanted) {
+        Ok(filter) => tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init(),
+        Err(error) => {
+            say::note(format_args!("AYNI_LOG is not understood: {error}"));
+            say::hint("write it as in AYNI_LOG=info or AYNI_LOG=ayni=debug,ayni_net=warn");
+        }
+    }
 }

@@ -239,3 +239,20 @@ fn settle_asks_about_each_conflict_and_again_where_the_answer_is_none() {
     assert!(settled.code == 0 && words.contains("is none of the values"), "{words}");
     assert_eq!(desk.json(&["get", "places", "cusco"])["name"], "Qosqo!");
 }
+
+#[test]
+fn what_happens_inside_is_told_to_who_asks_and_never_what_is_written() {
+    let ana = Device::with_project("Ana");
+    let told = |level: &str, arguments: &[&str]| {
+        let output = ana.command(arguments).env("AYNI_LOG", level).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let put = told("debug", &["put", "wells", "name=secretwell"]);
+    assert!(put.contains("opened a database") && put.contains("writes a commit"), "{put}");
+    let asked = told("debug", &["query", "wells", "name=secretwell"]);
+    assert!(asked.contains("answered a query"), "{asked}");
+    assert!(!put.contains("secretwell") && !asked.contains("secretwell"));
+    assert_eq!(told("warn", &["query", "wells"]), "");
+    assert!(told("ayni=loud", &["query", "wells"]).contains("AYNI_LOG is not understood"));
+}

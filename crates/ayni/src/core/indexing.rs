@@ -55,6 +55,7 @@ pub(crate) fn begin_index(
 ) -> Result<IndexRow, Error> {
     let (row, new) = tx.add_index(collection, &index.definition())?;
     if new {
+        tracing::info!(collection = collection.0, ?index, "begins an index");
         tx.set_setting(Some(state.row), &progress_name(row), &encode_progress(0))?;
         state.load_indexes(tx, collection)?;
     }
@@ -140,6 +141,7 @@ pub(crate) fn continue_index(tx: &mut Write<'_>, state: &mut State) -> Result<bo
     match last.filter(|_| count == PIECE || bytes >= PIECE_BYTES) {
         Some(last) => tx.set_setting(Some(state.row), &name, &encode_progress(last))?,
         None => {
+            tracing::info!(collection = collection.0, index = ?known.index, "an index is complete");
             tx.remove_setting(Some(state.row), &name)?;
             state.load_indexes(tx, collection)?;
         }

@@ -106,7 +106,10 @@ impl Collection {
     ) -> Result<(Vec<Document>, Explanation), Error> {
         let mut found = Found::new(query, self);
         find(snapshot, row, indexes, &mut found)?;
-        Ok(found.finish())
+        let (documents, cost) = found.finish();
+        let Explanation { index, keys, documents: looked_at, found, .. } = &cost;
+        tracing::debug!(collection = self.name(), ?index, keys, looked_at, found, "answered a query");
+        Ok((documents, cost))
     }
 
     /// How many documents a selector holds for.

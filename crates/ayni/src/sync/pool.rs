@@ -382,6 +382,7 @@ fn store(inner: &Inner, project: ProjectId, batch: Vec<Waiting>) {
     inner.pool.queue().took(inner.environment.monotonic().saturating_sub(began), awaited);
     match result {
         Ok(ingested) => {
+            tracing::debug!(%project, segments = ingested.answers.len(), "stored what other devices sent");
             if let Some(why) = &ingested.invalid {
                 tracing::warn!(why, "refused a segment");
             }
