@@ -258,17 +258,12 @@ pub(super) fn id(document: &Document, for_people: bool) -> Cell {
 /// What stands at a path, for people or as a whole.
 pub(super) fn cell(fields: &Map, path: &[String], for_people: bool) -> Cell {
     let Some(value) = lookup(fields, path) else { return Cell::from("") };
-    let cell = Cell::from(if for_people { words::value(value) } else { plain(value) });
+    let cell = Cell::from(if for_people { words::value(value) } else { words::plain(value) });
     match value {
         Value::Text(_) | Value::List(_) | Value::Map(_) => cell,
         Value::Geometry(geometry) if !matches!(**geometry, Geometry::Point(_)) => cell,
         _ => cell.whole(),
     }
-}
-
-/// A value for programs: text as it is, anything else as JSON.
-fn plain(value: &Value) -> String {
-    value.as_text().map_or_else(|| value.to_json().to_string(), str::to_owned)
 }
 
 fn lookup<'f>(fields: &'f Map, path: &[String]) -> Option<&'f Value> {
