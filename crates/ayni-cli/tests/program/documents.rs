@@ -133,6 +133,12 @@ fn all_documents_for_which_something_holds_are_changed_or_deleted_and_a_trial_ch
     device.refused(&["edit", "towns", "--where", "number>5", "a=1"], 1, "no collection");
     device.refused(&["delete", "places", "--where", "number>>5"], 2, "no condition");
     device.refused(&["delete", "places", "abc", "--where", "number>5"], 2, "cannot be used with");
+    for empty in ["", " "] {
+        device.refused(&["delete", "places", "--where", empty], 2, "--where '{}' means all");
+        device.refused(&["edit", "places", "--where", "number>0", "--where", empty, "a=1"], 2, "is empty");
+    }
+    assert_eq!(count(""), 5);
+    assert_eq!(device.json(&["delete", "places", "--where", "{}"])["deleted"], 5);
 }
 
 #[test]
