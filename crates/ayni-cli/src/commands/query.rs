@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use ayni::doc::{Geometry, Map, Value};
-use ayni::query::{Explanation, Projection, Query, Selector, Sort, WithId};
+use ayni::query::{Explanation, Projection, Query, Selector, Sort, SortError, WithId};
 use ayni::{Collection, Document};
 use serde_json::{Value as Json, json};
 
@@ -194,8 +194,11 @@ pub(super) fn fields(given: Option<&str>) -> Result<Option<Projection>, Failure>
 
 /// The order that `--sort` asks for.
 pub(super) fn sort(given: Option<&str>) -> Result<Sort, Failure> {
-    let sort = given.map(str::parse::<Sort>).transpose();
-    Ok(sort.map_err(|error| Failure::usage(error, "write --sort country,population:desc"))?.unwrap_or_default())
+    let sort = given.map(str::parse::<Sort>).transpose().map_err(|error| match error {
+        SortError::Path(error) => Failure::usage(error, "write --sort country,population:desc"),
+        error => Failure::nonsense(error),
+    })?;
+    Ok(sort.unwrap_or_default())
 }
 
 /// The selector that words make, each a condition or several, all of which must hold.
