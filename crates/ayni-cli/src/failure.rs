@@ -103,10 +103,24 @@ impl Failure {
 
 /// What happened and what to do, where a text says both with a colon, a semicolon or a bracket between.
 fn split(text: &str) -> Option<(&str, &str)> {
-    let outside = |at: &usize| text.get(..*at).is_some_and(|before| before.matches(['`', '"']).count() % 2 == 0);
+    let outside = |at: &usize| text.get(..*at).is_some_and(is_closed);
     let colon = text.match_indices(": ").map(|(at, _)| at).filter(outside).last();
     let at = text.match_indices("; ").map(|(at, _)| at).find(outside).or(colon)?;
     Some((text.get(..at)?, text.get(at + 2..)?))
+}
+
+/// Whether what follows a text stands neither in quotes nor in braces.
+fn is_closed(text: &str) -> bool {
+    let (mut quoted, mut braces) = (false, 0_usize);
+    for letter in text.chars() {
+        match letter {
+            '`' | '"' => quoted = !quoted,
+            '{' if !quoted => braces += 1,
+            '}' if !quoted => braces = braces.saturating_sub(1),
+            _ => {}
+        }
+    }
+    !quoted && braces == 0
 }
 
 /// What the system says, without its number.

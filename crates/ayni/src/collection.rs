@@ -10,6 +10,7 @@ use ayni_store::{CollectionRow, Snapshot, StoreError, flags};
 
 use crate::core::documents::read;
 use crate::core::indexing::{begin_index, continue_index, drop_index, keep_index};
+use crate::core::inner::check_name;
 use crate::document::Document;
 use crate::error::Error;
 use crate::index::Index;
@@ -156,14 +157,15 @@ impl Collection {
     /// It is there when this returns. Others can write meanwhile; if this is interrupted, it goes on at the next call.
     ///
     /// # Errors
-    /// [`Error::Index`] for what cannot be an index, [`Error::NoKeys`] while the project is pending, and whatever the disk
-    /// says.
+    /// [`Error::Index`] for what cannot be an index, [`Error::Name`] if the collection's name is empty or too long,
+    /// [`Error::NoKeys`] while the project is pending, and whatever the disk says.
     pub fn create_index<I>(&self, index: I) -> Result<(), Error>
     where
         I: TryInto<Index>,
         Error: From<I::Error>,
     {
         let index = index.try_into()?;
+        check_name("the name of a collection", &self.name)?;
         let inner = &self.project.database.inner;
         self.project.core.write(inner, |tx, state| {
             let row = state.collection_named(tx, &self.name)?;
@@ -177,14 +179,15 @@ impl Collection {
     /// Drops an index of this device; gives whether there was one like it.
     ///
     /// # Errors
-    /// [`Error::Index`] for what cannot be an index, [`Error::IndexOfSchema`] for one that all devices are to have, and
-    /// whatever the disk says.
+    /// [`Error::Index`] for what cannot be an index, [`Error::Name`] if the collection's name is empty or too long,
+    /// [`Error::IndexOfSchema`] for one that all devices are to have, and whatever the disk says.
     pub fn drop_index<I>(&self, index: I) -> Result<bool, Error>
     where
         I: TryInto<Index>,
         Error: From<I::Error>,
     {
         let index = index.try_into()?;
+        check_name("the name of a collection", &self.name)?;
         let inner = &self.project.database.inner;
         self.project.core.write(inner, |tx, state| {
             let row = state.collection_named(tx, &self.name)?;

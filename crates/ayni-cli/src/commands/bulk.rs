@@ -5,7 +5,7 @@ use ayni::{BulkProgress, Collection, Error};
 use serde_json::json;
 
 use super::query;
-use crate::failure::{Answer, Outcome};
+use crate::failure::{Answer, Failure, Outcome};
 use crate::setting::Setting;
 use crate::terminal::{out, progress, say, words};
 
@@ -36,6 +36,10 @@ impl Choice {
         (does, did): (&str, &str),
         change: impl FnOnce(&Selector, Progress<'_>) -> Result<BulkProgress, Error>,
     ) -> Outcome {
+        // Such as a variable that is not set: to change all documents is said in so many words.
+        if self.selector.iter().any(|word| word.trim().is_empty()) {
+            return Err(Failure::usage("what stands behind --where is empty", "--where '{}' means all documents"));
+        }
         let selector = query::selector(&self.selector)?;
         let name = collection.name();
         query::check_exists(collection)?;

@@ -71,6 +71,15 @@ pub(crate) fn assignment(word: &str) -> Result<(Path, Value), Failure> {
     let at = split_at(word).ok_or_else(|| Failure::usage(format_args!("{word:?} gives no field a value"), remedy))?;
     let (field, value) = word.split_at(at);
     let value = value.get(1..).unwrap_or_default();
+    if let Some(name) = field.strip_suffix('+').filter(|name| !name.ends_with('\\')) {
+        return Err(Failure::usage(
+            format_args!("{word:?} sets no field: += adds to none"),
+            format_args!(
+                "`ayni edit … --add {name}={value}` adds to a counter; a list or set is written whole, or changed in the \
+                 editor with `ayni edit COLLECTION DOCUMENT`; a name that ends with + is written {name}\\+"
+            ),
+        ));
+    }
     let json = match serde_json::from_str(value) {
         Ok(json) => json,
         Err(error) if value.starts_with(['{', '[', '"']) => {
@@ -94,9 +103,10 @@ fn split_at(word: &str) -> Option<usize> {
     word.char_indices().find(ends).map(|(at, _)| at)
 }
 
-/// The operation that a word `field=value` stands for.
-pub(crate) fn setting(word: &str) -> Result<Operation, Failure> {
-    assignment(word).map(|(path, value)| Operation::set_at(path, value))
+/// The operations that words `field=value` stand for.
+pub(crate) fn settings(given: &[String]) -> Result<Vec<Operation>, Failure> {
+    let assignments = assignments(given)?;
+    Ok(assignments.into_iter().map(|(path, value)| Operation::set_at(path, value)).collect())
 }
 
 /// The fields that words give: one JSON object, or `field=value` each.
@@ -107,11 +117,31 @@ pub(crate) fn fields(given: &[String]) -> Result<Map, Failure> {
         return object(text);
     }
     let mut fields = Map::new();
-    for word in given {
-        let (path, value) = assignment(word)?;
+    for (path, value) in assignments(given)? {
         place(&mut fields, path.names(), value);
     }
     Ok(fields)
+}
+
+/// What words `field=value` give, of which none takes the place of another.
+fn assignments(given: &[String]) -> Result<Vec<(Path, Value)>, Failure> {
+    let assignments = given.iter().map(|word| assignment(word)).collect::<Result<Vec<_>, _>>()?;
+    let mut fields = Map::new();
+    for (at, (path, value)) in assignments.iter().enumerate() {
+        if place(&mut fields, path.names(), value.clone()) {
+            continue;
+        }
+        let (names, before) = (path.names(), assignments.iter().take(at).map(|(other, _)| other));
+        let what =
+            match before.filter(|other| other.names().starts_with(names) || names.starts_with(other.names())).last() {
+                Some(other) if other != path => {
+                    format!("{other} and {path} cannot both be given, one lies inside of the other")
+                }
+                _ => format!("{path} is given twice"),
+            };
+        return Err(Failure::usage(what, "give each field one value"));
+    }
+    Ok(assignments)
 }
 
 /// The fields of a JSON object.
@@ -126,19 +156,16 @@ pub(crate) fn object(text: &str) -> Result<Map, Failure> {
     }
 }
 
-fn place(fields: &mut Map, names: &[Arc<str>], value: Value) {
+/// Puts a value at a path, if nothing stands there nor on the way.
+fn place(fields: &mut Map, names: &[Arc<str>], value: Value) -> bool {
     match names {
-        [] => {}
-        [name] => drop(fields.insert(name.to_string(), value)),
-        [name, inner @ ..] => {
-            let entry = fields.entry(name.to_string()).or_insert_with(|| Value::Map(Map::new()));
-            if !matches!(entry, Value::Map(_)) {
-                *entry = Value::Map(Map::new());
-            }
-            if let Value::Map(map) = entry {
-                place(map, inner, value);
-            }
-        }
+        [] => false,
+        [name] if fields.contains_key(&**name) => false,
+        [name] => fields.insert(name.to_string(), value).is_none(),
+        [name, inner @ ..] => match fields.entry(name.to_string()).or_insert_with(|| Value::Map(Map::new())) {
+            Value::Map(map) => place(map, inner, value),
+            _ => false,
+        },
     }
 }
 

@@ -90,7 +90,7 @@ fn open(collection: &Collection, word: Option<&str>, arguments: &Arguments) -> R
 }
 
 fn operations(fields: &[String], unset: &[String], add: &[String]) -> Result<Vec<Operation>, Failure> {
-    let mut operations = fields.iter().map(|word| document::setting(word)).collect::<Result<Vec<_>, _>>()?;
+    let mut operations = document::settings(fields)?;
     for field in unset {
         let path = field.parse::<Path>().map_err(|error| Failure::usage(error, "name a field, as in address.city"))?;
         operations.push(Operation::Unset { path });

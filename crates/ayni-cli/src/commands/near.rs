@@ -68,6 +68,9 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     if setting.json {
         out::json(&Json::Array(rows.iter().map(Row::json).collect()))?;
     } else if rows.is_empty() {
+        if arguments.limit == 0 {
+            return Ok(Answer::No);
+        }
         say::note(format_args!("nothing in {} lies there", collection.name()));
         let further = most.is_some() || !arguments.selector.is_empty();
         match further {

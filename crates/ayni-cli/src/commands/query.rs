@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use ayni::doc::{Geometry, Map, Value};
-use ayni::query::{Explanation, Projection, Query, Selector, Sort, WithId};
+use ayni::query::{Explanation, Projection, Query, Selector, Sort, SortError, WithId};
 use ayni::{Collection, Document};
 use serde_json::{Value as Json, json};
 
@@ -194,8 +194,11 @@ pub(super) fn fields(given: Option<&str>) -> Result<Option<Projection>, Failure>
 
 /// The order that `--sort` asks for.
 pub(super) fn sort(given: Option<&str>) -> Result<Sort, Failure> {
-    let sort = given.map(str::parse::<Sort>).transpose();
-    Ok(sort.map_err(|error| Failure::usage(error, "write --sort country,population:desc"))?.unwrap_or_default())
+    let sort = given.map(str::parse::<Sort>).transpose().map_err(|error| match error {
+        SortError::Path(error) => Failure::usage(error, "write --sort country,population:desc"),
+        error => Failure::nonsense(error),
+    })?;
+    Ok(sort.unwrap_or_default())
 }
 
 /// The selector that words make, each a condition or several, all of which must hold.
@@ -258,17 +261,12 @@ pub(super) fn id(document: &Document, for_people: bool) -> Cell {
 /// What stands at a path, for people or as a whole.
 pub(super) fn cell(fields: &Map, path: &[String], for_people: bool) -> Cell {
     let Some(value) = lookup(fields, path) else { return Cell::from("") };
-    let cell = Cell::from(if for_people { words::value(value) } else { plain(value) });
+    let cell = Cell::from(if for_people { words::value(value) } else { words::plain(value) });
     match value {
         Value::Text(_) | Value::List(_) | Value::Map(_) => cell,
         Value::Geometry(geometry) if !matches!(**geometry, Geometry::Point(_)) => cell,
         _ => cell.whole(),
     }
-}
-
-/// A value for programs: text as it is, anything else as JSON.
-fn plain(value: &Value) -> String {
-    value.as_text().map_or_else(|| value.to_json().to_string(), str::to_owned)
 }
 
 fn lookup<'f>(fields: &'f Map, path: &[String]) -> Option<&'f Value> {

@@ -78,6 +78,9 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
     for document in &found {
         show(document, &search, arguments.field.as_deref())?;
     }
+    if arguments.limit == Some(0) {
+        return Ok(Answer::No);
+    }
     if found.is_empty() {
         nothing(&collection, &search, arguments.inside);
     } else if at_terminal {

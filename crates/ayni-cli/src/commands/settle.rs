@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     /// Only this field
     #[arg(requires = "document")]
     field: Option<String>,
-    /// The value of this number in `ayni conflicts`, or by the device of this name
+    /// The value of this number in `ayni conflicts`, or by the device whose name begins so
     #[arg(long, value_name = "NUMBER|DEVICE", requires = "document", group = "decision")]
     pick: Option<String>,
     /// Another value: JSON, or text
@@ -134,10 +134,11 @@ fn each(project: &Project, arguments: &Arguments, field: Option<&Path>) -> Resul
         say::note(conflicts::heading(document));
         say::note(conflicts::listed(conflict, &names, out::width()).trim_end());
         match ask_about(project, conflict)? {
-            Answered::Decided(decision) => {
-                settle(project, document, conflict, decision)?;
-                settled += 1;
-            }
+            Answered::Decided(decision) => match settle(project, document, conflict, decision) {
+                Ok(()) => settled += 1,
+                // A value that the schema refuses, say: the same conflict is asked about again.
+                Err(failure) => drop(failure.report()),
+            },
             Answered::Later => passed_over.push((document.id(), conflict.path.clone())),
             Answered::Enough => return Ok(settled),
         }
@@ -171,17 +172,31 @@ fn ask_about(project: &Project, conflict: &Conflict) -> Result<Answered, Failure
     }
 }
 
-/// The value of a number, or of a device.
+/// The value of a number, or of a device, of whose name the beginning is enough.
 fn picked(project: &Project, conflict: &Conflict, word: &str) -> Result<Decision, Failure> {
     let names: Names = conflicts::names(project)?;
     let by_number = word.parse::<usize>().ok().and_then(|number| conflict.alternatives.get(number.checked_sub(1)?));
-    let is_by = |alternative: &&Alternative| conflicts::author(alternative, &names).eq_ignore_ascii_case(word);
-    let mut by_name = conflict.alternatives.iter().filter(is_by);
-    let found = by_number.or_else(|| by_name.next().filter(|_| by_name.next().is_none()));
-    found.map(|alternative| alternative.value.clone()).ok_or_else(|| {
-        let number = |(at, alternative)| format!("{} ({})", at + 1, conflicts::in_words(alternative));
-        let there: Vec<String> = conflict.alternatives.iter().enumerate().map(number).collect();
-        Failure::usage(format_args!("{word:?} is none of the values"), format_args!("pick {}", there.join(" or ")))
+    let lower = word.trim().to_lowercase();
+    let author = |alternative: &Alternative| conflicts::author(alternative, &names);
+    let by = |matches: fn(&str, &str) -> bool| -> Vec<&Alternative> {
+        let is_by = |alternative: &&Alternative| matches(&author(alternative).to_lowercase(), &lower);
+        conflict.alternatives.iter().filter(is_by).collect()
+    };
+    let mut by_name = by(|name, word| name == word);
+    if by_name.is_empty() && !lower.is_empty() {
+        by_name = by(|name, word| name.starts_with(word));
+    }
+    let only = match by_name.as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    };
+    by_number.or(only).map(|alternative| alternative.value.clone()).ok_or_else(|| {
+        let option = |(at, alternative): (usize, &Alternative)| {
+            format!("{} ({}, by {})", at + 1, conflicts::in_words(alternative), author(alternative))
+        };
+        let there: Vec<String> = conflict.alternatives.iter().enumerate().map(option).collect();
+        let how = if by_name.is_empty() { "none" } else { "more than one" };
+        Failure::usage(format_args!("{word:?} is {how} of the values"), format_args!("pick {}", there.join(" or ")))
     })
 }
 

@@ -70,6 +70,9 @@ pub(crate) fn run(setting: &Setting, arguments: Arguments) -> Outcome {
         out::json(&Json::Array(all))?;
         return Ok(Answer::from(!found.is_empty()));
     }
+    if arguments.limit == Some(0) {
+        return Ok(Answer::No);
+    }
     if found.is_empty() {
         say::note(format_args!("nothing in {} lies there", collection.name()));
         say::hint("a box is west,south,east,north; `ayni near` finds what is nearest to a place");

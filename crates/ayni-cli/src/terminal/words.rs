@@ -200,7 +200,19 @@ pub(crate) fn value(value: &Value) -> String {
         Value::Geometry(geometry) => place(geometry),
         Value::Bytes(content) => bytes(content.len() as u64),
         Value::Reference(id) => format!("→ {}", short(id)),
-        other => clean(&other.to_json().to_string()),
+        other => clean(&plain(other)),
+    }
+}
+
+/// A value for programs that read no JSON: texts as they are and numbers as they are written, anything else as JSON.
+pub(crate) fn plain(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        // As JSON the large would be objects, for the sake of programs that would round them.
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) if number.is_nan() => "NaN".to_owned(),
+        Value::Float(number) if number.is_infinite() => if *number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
+        other => other.to_json().to_string(),
     }
 }
 

@@ -74,7 +74,23 @@ fn what_cannot_be_understood_is_refused_and_nothing_is_written() {
     device.refused(&["edit", "places", id.trim()], 2, "no terminal");
     device.refused(&["edit", "places"], 2, "not said");
     device.refused(&["edit", "places", id.trim(), "--add", "name=much"], 2, "no whole number");
+    for twice in [["a=1", "a=2"], ["a.b=1", "a.b=1"]] {
+        device.refused(&["put", "places", twice[0], twice[1]], 2, "is given twice");
+        device.refused(&["edit", "places", id.trim(), twice[0], twice[1]], 2, "is given twice");
+    }
+    for inside in [["a=1", "a.c=2"], ["a.c=2", "a=1"], ["a={\"c\": 1}", "a.c=2"], ["a.c=2", "a={}"]] {
+        device.refused(&["put", "places", inside[0], inside[1]], 2, "one lies inside of the other");
+        device.refused(&["edit", "places", id.trim(), inside[0], inside[1]], 2, "one lies inside of the other");
+    }
+    device.refused(&["edit", "places", id.trim(), "visits+=2"], 2, "--add visits=2");
+    device.refused(&["put", "places", "tags+=b"], 2, "editor");
+    assert_eq!(device.json(&["get", "places", id.trim()]).as_object().unwrap().len(), 2);
+    device.ok(&["edit", "places", id.trim(), "a={\"b\": 1}", "a.c=2", r"x\+=1"]);
+    let edited = device.json(&["get", "places", id.trim()]);
+    assert_eq!((&edited["a"], edited["x+"].as_i64()), (&serde_json::json!({"b": 1, "c": 2}), Some(1)));
     device.refused(&["query", "places", "name==Cusco"], 2, "no condition");
+    device.refused(&["query", "places", "[]"], 2, "hint: write {\"field\": value}");
+    device.refused(&["query", "places", "--sort", "name:dsc"], 2, "hint: write field:asc or field:desc");
     device.refused(&["query", "places", "name~(Cusco"], 2, "unclosed group");
     device.refused(&["query", "places", "{\"name\": {\"$near\": \"C\"}}"], 2, "$near");
 }
@@ -133,6 +149,12 @@ fn all_documents_for_which_something_holds_are_changed_or_deleted_and_a_trial_ch
     device.refused(&["edit", "towns", "--where", "number>5", "a=1"], 1, "no collection");
     device.refused(&["delete", "places", "--where", "number>>5"], 2, "no condition");
     device.refused(&["delete", "places", "abc", "--where", "number>5"], 2, "cannot be used with");
+    for empty in ["", " "] {
+        device.refused(&["delete", "places", "--where", empty], 2, "--where '{}' means all");
+        device.refused(&["edit", "places", "--where", "number>0", "--where", empty, "a=1"], 2, "is empty");
+    }
+    assert_eq!(count(""), 5);
+    assert_eq!(device.json(&["delete", "places", "--where", "{}"])["deleted"], 5);
 }
 
 #[test]

@@ -71,6 +71,12 @@ fn documents_are_found_by_place_before_and_after_an_index() {
         device.ok(&["index", "add", "wells", "place", "--geometry"]);
     }
     assert_eq!(device.run(&["within", "wells", "0,0,1,1"]).code, 1);
+    for all in
+        [&["near", "wells", "-13.5,-72"][..], &["within", "wells", "-73,-14,-71,-13"], &["search", "wells", "agua"]]
+    {
+        let none = device.run(&[all, &["--limit", "0"]].concat());
+        assert_eq!((none.code, none.out.as_str(), none.err.as_str()), (1, "", ""), "nothing was asked for");
+    }
     assert!(device.ok(&["near", "wells", "30,31"]).contains("بِئْرُ"));
 }
 

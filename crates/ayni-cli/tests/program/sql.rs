@@ -38,6 +38,11 @@ fn an_answer_is_printed_as_a_table_as_json_and_as_csv() {
     assert_eq!((none.code, none.out.as_str()), (1, "depth\r\n"));
     assert_eq!(device.json(&["sql", "SELECT depth FROM wells WHERE depth > 99"]), json!([]));
     assert_eq!(device.json(&["sql", "SELECT 1 AS a, 2 AS a"]), json!([{"a": 1, "a_2": 2}]));
+    let large = "SELECT 9007199254740993 AS n, -1e999 AS least";
+    assert_eq!(device.ok(&["sql", large]), "9007199254740993\t-Infinity\n");
+    assert_eq!(device.ok(&["sql", large, "--format", "csv"]), "n,least\r\n9007199254740993,-Infinity\r\n");
+    let exact = json!([{"n": {"$int": "9007199254740993"}, "least": {"$float": "-Infinity"}}]);
+    assert_eq!(device.json(&["sql", large]), exact);
 }
 
 #[test]
@@ -100,6 +105,9 @@ fn what_is_wrong_or_not_allowed_is_refused_with_what_to_do() {
     device.refused(&["sql", "PRAGMA key"], 2, "PRAGMA key is not available");
     device.refused(&["sql", "SELECT 1; SELECT 2"], 2, "more than one statement");
     device.refused(&["sql", " "], 2, "no SQL to answer");
+    for overflowing in ["SELECT abs(-9223372036854775807 - 1)", "SELECT sum(depth + 9223372036854775000) FROM wells"] {
+        device.refused(&["sql", overflowing], 1, "the answer failed: integer overflow");
+    }
     assert_eq!(device.ok(&["sql", "SELECT count(*) FROM wells"]), "3\n");
 }
 

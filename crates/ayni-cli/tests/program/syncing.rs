@@ -138,6 +138,7 @@ fn a_conflict_is_settled_by_its_number_its_device_or_another_value() {
     ana.refused(&["settle", "towns"], 1, "no collection");
     ana.refused(&["settle", "places", "cusco", "--pick", "1"], 2, "several fields are in conflict");
     ana.refused(&["settle", "places", "cusco", "population", "--pick", "3"], 2, "none of the values");
+    ana.refused(&["settle", "places", "cusco", "population", "--pick", "Eva"], 2, "(3, by Ben)");
     ana.refused(&["settle", "places", "cusco", "name", "--pick", "1"], 1, "no such conflict");
     ana.refused(&["settle", "places", "cusco", "--pick", "1", "--unset"], 2, "cannot be used with");
     let conflict = &ana.json(&["conflicts"])[0];
@@ -148,7 +149,7 @@ fn a_conflict_is_settled_by_its_number_its_device_or_another_value() {
         ana.json(&["get", "places", "cusco"])[field].clone()
     };
     assert_eq!(settle("altitude", &["--pick", "2"]), conflict["values"][1]["value"]);
-    assert_eq!(settle("mayor", &["--pick", "ana"]), "Rosa");
+    assert_eq!(settle("mayor", &["--pick", "an"]), "Rosa", "the beginning of a name is enough");
     assert_eq!(settle("phone", &["--unset"]), serde_json::Value::Null);
     assert_eq!(settle("population", &["--value", "many"]), "many");
     assert_eq!(ana.run(&["conflicts"]).code, 0);

@@ -234,9 +234,12 @@ fn settle_asks_about_each_conflict_and_again_where_the_answer_is_none() {
     assert_eq!(at_terminal(command, 80, "").code, 0);
     let later = at_terminal(desk.command(&["settle"]), 80, "\n");
     assert!(later.code == 1 && later.words().contains("1 left"), "{}", later.text);
-    let settled = at_terminal(desk.command(&["settle"]), 80, "7\n=Qosqo!\n");
+    let schema = desk.file("schema.json", r#"{"properties": {"name": {"type": "string", "pattern": "^[A-Z]"}}}"#);
+    desk.ok(&["schema", "set", "places", &schema]);
+    let settled = at_terminal(desk.command(&["settle"]), 80, "7\n= lower\n=Qosqo!\n");
     let words = settled.words();
     assert!(settled.code == 0 && words.contains("is none of the values"), "{words}");
+    assert!(words.contains("error:") && words.contains("settled 1 conflict"), "{words}");
     assert_eq!(desk.json(&["get", "places", "cusco"])["name"], "Qosqo!");
 }
 

@@ -57,6 +57,9 @@ pub enum SqlError {
     /// A text, a list of values or the statement itself is too long, or it is nested too deep.
     #[error("{0}: ask for less at once")]
     Limit(String),
+    /// It was understood, and what it computes does not come out.
+    #[error("the answer failed: {0}; CAST(… AS REAL) computes without this limit, and total() adds so")]
+    Computation(String),
     /// A table cannot be read.
     #[error("{0}")]
     Table(#[source] TableFailure),
@@ -167,6 +170,9 @@ impl Told<'_> {
             ["too many", "too large", "too complex", "maximum depth", "at most", "stack overflow", "Recursion limit"];
         if limits.iter().any(|words| why.contains(words)) {
             return SqlError::Limit(why);
+        }
+        if why == "integer overflow" {
+            return SqlError::Computation(why);
         }
         let near = at.and_then(|at| self.text.get(at..)).map(shortened).filter(|near| !near.is_empty());
         SqlError::Text { why, at, near }

@@ -179,6 +179,17 @@ mod tests {
     use crate::tests_support::{eventually, fields, team};
 
     #[test]
+    fn a_name_that_no_collection_can_have_makes_none_by_its_index() {
+        let [device] = team();
+        let project = device.project();
+        for name in ["", " ", &"x".repeat(257)] {
+            assert_eq!(project.collection(name).create_index("a").unwrap_err().code(), "name");
+            assert_eq!(project.collection(name).drop_index("a").unwrap_err().code(), "name");
+        }
+        assert!(project.collections().unwrap().is_empty());
+    }
+
+    #[test]
     fn an_index_in_the_making_is_not_read_and_what_is_written_meanwhile_stands_in_it_once_it_is_made() {
         let [device] = team();
         let project = device.project();

@@ -82,10 +82,12 @@ pub(crate) fn between(one: Place, other: Place) -> f64 {
     metres(haversine(one, other))
 }
 
-/// The haversine of the angle between two places.
+/// The haversine of the angle between two places: exactly 0 for a place and itself, written whole turns apart or at a pole too.
 fn haversine((x1, y1): Place, (x2, y2): Place) -> f64 {
     let half = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
-    half(y2 - y1) + y1.to_radians().cos() * y2.to_radians().cos() * half(x2 - x1)
+    let width = |latitude: f64| if latitude.abs() < 90.0 { latitude.to_radians().cos() } else { 0.0 };
+    let turn = x2 - x1;
+    half(y2 - y1) + width(y1) * width(y2) * half(turn - 360.0 * (turn / 360.0).round())
 }
 
 /// The distance that a haversine stands for.

@@ -34,6 +34,17 @@ fn distances_are_those_of_a_sphere() {
 }
 
 #[test]
+fn a_place_is_at_no_distance_from_itself_however_its_longitude_is_written() {
+    for (from, to) in [((180.0, 0.0), (-180.0, 0.0)), ((-180.0, 12.5), (180.0, 12.5)), ((12.0, 90.0), (99.0, 90.0))] {
+        for (one, other) in [(from, from), (from, to), (to, from)] {
+            let point = Value::from(Geometry::Point(Position::new(other.0, other.1)));
+            assert_eq!(near(one.0, one.1).metres_to(&point), Some(0.0), "{one:?} {other:?}");
+            assert!(Area::near(Position::new(one.0, one.1), 0.0).unwrap().contains(&point));
+        }
+    }
+}
+
+#[test]
 fn of_a_line_the_nearest_place_counts_and_in_an_area_all_is_near() {
     is_far((5.0, 1.0), r#"{"type": "LineString", "coordinates": [[-10, 0], [10, 0]]}"#, DEGREE);
     is_far((180.0, 1.0), r#"{"type": "LineString", "coordinates": [[170, 0], [190, 0]]}"#, DEGREE);

@@ -48,7 +48,7 @@ pub use run::Explanation;
 pub use search::{Search, SearchError, Texts};
 pub use selector::{Lookup, Selector, WithId};
 pub(crate) use sort::SortKey;
-pub use sort::{Direction, Sort};
+pub use sort::{Direction, Sort, SortError};
 pub use value_test::{Pattern, PatternError, Test, Type};
 
 /// A question to one collection. Parsed from text it is that for all documents for which a selector holds.

@@ -25,7 +25,7 @@ pub enum SelectorError {
     #[error("the selector is not JSON: {0}; write {{\"field\": value}} or field=value")]
     NotJson(String),
     /// A selector that is not an object.
-    #[error("{0} must be an object such as {{\"field\": value}}")]
+    #[error("{0} must be an object: write {{\"field\": value}}")]
     NotAnObject(&'static str),
     /// An operator that is not known where it stands.
     #[error("{operator} is not known {place}: there are {known}")]

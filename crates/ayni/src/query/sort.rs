@@ -21,9 +21,23 @@ pub enum Direction {
 
 /// Fields to sort by, the first one first.
 ///
-/// As text: `country,population:desc`.
+/// As text: `country,population:desc`. A field whose name has a colon in it takes its direction too: `addr:city:asc`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sort(Vec<(Path, Direction)>);
+
+/// Why a text is no order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SortError {
+    /// A field that is none.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// What stands behind the last colon is no direction.
+    #[error(
+        "{0:?} has no direction behind its colon: write field:asc or field:desc, also where the name of the field has a colon in it"
+    )]
+    Direction(String),
+}
 
 impl Sort {
     /// By the documents' ids, as text.
@@ -86,15 +100,16 @@ impl Direction {
 }
 
 impl FromStr for Sort {
-    type Err = PathError;
+    type Err = SortError;
 
-    fn from_str(text: &str) -> Result<Self, PathError> {
+    fn from_str(text: &str) -> Result<Self, SortError> {
         let mut sort = Self::default();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (path, direction) = match part.rsplit_once(':') {
                 Some((path, "desc")) => (path, Direction::Descending),
                 Some((path, "asc")) => (path, Direction::Ascending),
-                _ => (part, Direction::Ascending),
+                Some(_) => return Err(SortError::Direction(part.to_owned())),
+                None => (part, Direction::Ascending),
             };
             sort = sort.by(path.parse()?, direction);
         }

@@ -336,4 +336,10 @@ fn documents_are_sorted_by_each_field_in_turn() {
     found.sort_by(|left, right| sort.compare(left, right));
     assert_eq!(found, sorted);
     assert!("a,,.b\\".parse::<Sort>().is_ok_and(|sort| sort.fields().len() == 2));
+    for wrong in ["a:dsc", "a:up", "a:", "a,b:DESC", "addr:city"] {
+        assert!(matches!(wrong.parse::<Sort>(), Err(SortError::Direction(_))), "{wrong}");
+    }
+    assert_eq!(":desc".parse::<Sort>(), Err(SortError::Path(PathError::Empty)));
+    let with_colon: Sort = "addr:city:asc".parse().unwrap();
+    assert_eq!(with_colon.fields(), [("addr:city".parse().unwrap(), Direction::Ascending)]);
 }

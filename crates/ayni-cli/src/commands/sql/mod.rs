@@ -252,9 +252,11 @@ pub(crate) fn failure(error: SqlError) -> Failure {
             let remedy = "ask for less, make an index with `ayni index add`, or give it more time with --timeout";
             Failure::new("stopped, as it took longer than it may", remedy)
         }
-        error @ (SqlError::Stopped(_) | SqlError::Limit(_) | SqlError::Table(_) | SqlError::Other(_)) => {
-            Failure::told(error)
-        }
+        error @ (SqlError::Stopped(_)
+        | SqlError::Limit(_)
+        | SqlError::Computation(_)
+        | SqlError::Table(_)
+        | SqlError::Other(_)) => Failure::told(error),
         error => Failure::nonsense(error),
     }
 }

@@ -95,7 +95,7 @@ impl Output {
         let cell = |value: &Value| match value {
             Value::Null => Cell::from(""),
             value if out::is_terminal() => Cell::from(words::value(value)),
-            value => Cell::from(plain(value)),
+            value => Cell::from(words::plain(value)),
         };
         for row in &rows {
             table.row(row.iter().map(cell));
@@ -125,18 +125,12 @@ impl Output {
     }
 }
 
-/// A value for programs: text as it is, anything else as JSON.
-fn plain(value: &Value) -> String {
-    value.as_text().map_or_else(|| value.to_json().to_string(), str::to_owned)
-}
-
 /// Nothing for NULL, `""` for the empty text.
 fn csv_cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Text(text) if text.is_empty() => "\"\"".to_owned(),
-        Value::Text(text) => quoted(text),
-        value => quoted(&value.to_json().to_string()),
+        value => quoted(&words::plain(value)),
     }
 }
 
