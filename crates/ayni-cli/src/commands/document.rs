@@ -131,14 +131,14 @@ fn assignments(given: &[String]) -> Result<Vec<(Path, Value)>, Failure> {
         if place(&mut fields, path.names(), value.clone()) {
             continue;
         }
-        let (names, before) = (path.names(), assignments.iter().take(at).map(|(other, _)| other));
-        let what =
-            match before.filter(|other| other.names().starts_with(names) || names.starts_with(other.names())).last() {
-                Some(other) if other != path => {
-                    format!("{other} and {path} cannot both be given, one lies inside of the other")
-                }
-                _ => format!("{path} is given twice"),
-            };
+        let names = path.names();
+        let meets = |other: &&Path| other.names().starts_with(names) || names.starts_with(other.names());
+        let what = match assignments.iter().take(at).map(|(other, _)| other).rfind(meets) {
+            Some(other) if other != path => {
+                format!("{other} and {path} cannot both be given, one lies inside of the other")
+            }
+            _ => format!("{path} is given twice"),
+        };
         return Err(Failure::usage(what, "give each field one value"));
     }
     Ok(assignments)
