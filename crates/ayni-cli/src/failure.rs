@@ -197,3 +197,16 @@ impl From<ExportError> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_stands_behind_the_last_colon_that_is_not_inside_of_an_example() {
+        assert_eq!(split("no table \"a: b\": there is c"), Some(("no table \"a: b\"", "there is c")));
+        assert_eq!(split("no object: write {\"field\": value}"), Some(("no object", "write {\"field\": value}")));
+        assert_eq!(split("no object, as {\"field\": value} is one"), None);
+        assert_eq!(split("expected `}` or `{`: write more"), Some(("expected `}` or `{`", "write more")));
+    }
+}
