@@ -3,6 +3,7 @@
 pub(crate) mod read;
 mod write;
 
+use std::fmt::{self, Display};
 use std::marker::PhantomData;
 use std::ops::{ControlFlow, Deref, DerefMut};
 
@@ -196,6 +197,30 @@ impl<T> Deref for Record<T> {
 impl<T> DerefMut for Record<T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.value
+    }
+}
+
+/// Why fields are no value of a type, or a value cannot be written as fields.
+#[derive(Debug)]
+pub(crate) struct Misfit(String);
+
+impl Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misfit {}
+
+impl serde::de::Error for Misfit {
+    fn custom<T: Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+impl serde::ser::Error for Misfit {
+    fn custom<T: Display>(message: T) -> Self {
+        Self(message.to_string())
     }
 }
 

@@ -3,39 +3,21 @@
 //! A type meets what it would meet in JSON, but for numbers, which come as they are: JSON has no integer that is sure to arrive
 //! whole beyond 53 bits, and neither infinity nor "not a number".
 
-use std::fmt::Display;
-
 use ayni_doc::{Map, Value};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// Why values are none of a type.
-#[derive(Debug)]
-pub(crate) struct ReadError(String);
-
-impl Display for ReadError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ReadError {}
-
-impl serde::de::Error for ReadError {
-    fn custom<T: Display>(message: T) -> Self {
-        Self(message.to_string())
-    }
-}
+use super::Misfit;
 
 /// The value of a type that fields are.
-pub(crate) fn value_of<T: DeserializeOwned>(fields: Map) -> Result<T, ReadError> {
+pub(crate) fn value_of<T: DeserializeOwned>(fields: Map) -> Result<T, Misfit> {
     T::deserialize(Reader(Value::Map(fields)))
 }
 
 struct Reader(Value);
 
-impl<'de> IntoDeserializer<'de, ReadError> for Reader {
+impl<'de> IntoDeserializer<'de, Misfit> for Reader {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -43,14 +25,14 @@ impl<'de> IntoDeserializer<'de, ReadError> for Reader {
     }
 }
 
-fn members<'de>(map: Map) -> MapDeserializer<'de, impl Iterator<Item = (Name, Reader)>, ReadError> {
+fn members<'de>(map: Map) -> MapDeserializer<'de, impl Iterator<Item = (Name, Reader)>, Misfit> {
     MapDeserializer::new(map.into_iter().map(|(name, value)| (Name(name), Reader(value))))
 }
 
 impl<'de> Deserializer<'de> for Reader {
-    type Error = ReadError;
+    type Error = Misfit;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.0 {
             Value::Null => visitor.visit_unit(),
             Value::Bool(bool) => visitor.visit_bool(bool),
@@ -67,18 +49,18 @@ impl<'de> Deserializer<'de> for Reader {
                 let read = visitor.visit_map(&mut members)?;
                 members.end().map(|()| read)
             }
-            special => special.to_json().deserialize_any(visitor).map_err(ReadError::custom),
+            special => special.to_json().deserialize_any(visitor).map_err(Misfit::custom),
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.0 {
             Value::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -87,24 +69,22 @@ impl<'de> Deserializer<'de> for Reader {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, ReadError> {
+    ) -> Result<V::Value, Misfit> {
         match self.0 {
             Value::Text(text) => visitor.visit_enum(text.into_deserializer()),
             Value::Map(map) if map.len() == 1 => {
                 MapAccessDeserializer::new(members(map)).deserialize_enum(name, variants, visitor)
             }
-            Value::Map(map) => {
-                Err(ReadError(format!("{} fields where {name} has one, named for its variant", map.len())))
-            }
-            other => other.to_json().deserialize_enum(name, variants, visitor).map_err(ReadError::custom),
+            Value::Map(map) => Err(Misfit(format!("{} fields where {name} has one, named for its variant", map.len()))),
+            other => other.to_json().deserialize_enum(name, variants, visitor).map_err(Misfit::custom),
         }
     }
 
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         self.deserialize_byte_buf(visitor)
     }
 
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.0 {
             Value::Bytes(bytes) => visitor.visit_byte_buf(bytes),
             _ => self.deserialize_any(visitor),
@@ -120,7 +100,7 @@ impl<'de> Deserializer<'de> for Reader {
 /// The name of a field, or a key of a map, which may be a number.
 struct Name(String);
 
-impl<'de> IntoDeserializer<'de, ReadError> for Name {
+impl<'de> IntoDeserializer<'de, Misfit> for Name {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -131,7 +111,7 @@ impl<'de> IntoDeserializer<'de, ReadError> for Name {
 /// Reads those types whose values are keys of maps in JSON too.
 macro_rules! parsed {
     ($($method:ident => $visit:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
             match self.0.parse() {
                 Ok(parsed) => visitor.$visit(parsed),
                 Err(_) => visitor.visit_string(self.0),
@@ -141,9 +121,9 @@ macro_rules! parsed {
 }
 
 impl<'de> Deserializer<'de> for Name {
-    type Error = ReadError;
+    type Error = Misfit;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_string(self.0)
     }
 
@@ -163,11 +143,11 @@ impl<'de> Deserializer<'de> for Name {
         deserialize_f64 => visit_f64
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -176,7 +156,7 @@ impl<'de> Deserializer<'de> for Name {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, ReadError> {
+    ) -> Result<V::Value, Misfit> {
         visitor.visit_enum(self.0.into_deserializer())
     }
 
