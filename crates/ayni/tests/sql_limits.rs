@@ -213,7 +213,7 @@ fn a_question_is_answered_within_the_time_that_the_machine_has_not_that_of_its_w
 fn what_is_running_can_be_cancelled_from_another_thread() {
     let device = with_places();
     let cancel = Cancel::default();
-    let asked = Sql::new(RUNAWAY).cancelled_by(&cancel);
+    let asked = Sql::new(RUNAWAY).timeout(None).cancelled_by(&cancel);
     let project = device.project();
     std::thread::scope(|scope| {
         let running = scope.spawn(|| project.sql(asked.clone()));
